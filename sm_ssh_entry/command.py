@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ class Result:
     def ok(self) -> bool:
         """Whether the child ended with 0."""
         return self.returncode == 0
+
+
+def join(words: Sequence[str | Path]) -> str:
+    """Write words as one shell line, for variables and messages that hold a command."""
+    return shlex.join(str(word) for word in words)
 
 
 def shell_status(returncode: int) -> int:

@@ -23,6 +23,8 @@ from sm_ssh_entry.errors import SmSshError
 # linux/prctl.h
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+# What our own parent sends to have everything killed now: no job is stopped with it, so it needs no forwarding.
+KILL = signal.SIGABRT
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -67,13 +69,17 @@ def end_all(pid: int) -> None:
     come to us, the passes end.
     """
     while left := descendants(pid):
-        for one in left:
-            try:
-                os.kill(one, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        _kill(left)
         _reap(block=True)
     _reap(block=False)
+
+
+def _kill(pids: set[int]) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
 
 
 def _reap(*, block: bool) -> None:
@@ -100,10 +106,12 @@ def run(argv: Sequence[str]) -> int:
     def forward(number: int, _frame: FrameType | None) -> None:
         if child is None:
             waiting.append(number)
+        elif number == KILL:
+            _kill(descendants(os.getpid()))
         elif child.returncode is None:
             os.kill(child.pid, number)
 
-    for number in _FORWARDED:
+    for number in (*_FORWARDED, KILL):
         signal.signal(number, forward)
     try:
         child = command.spawn(argv, stdin=None, new_session=True)
@@ -111,7 +119,7 @@ def run(argv: Sequence[str]) -> int:
         print(f"sm-ssh: {error.message}", file=sys.stderr)
         return 127
     for early in waiting:
-        os.kill(child.pid, early)
+        forward(early, None)
     status = _wait(child)
     end_all(os.getpid())
     return command.shell_status(status)
