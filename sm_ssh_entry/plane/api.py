@@ -85,4 +85,8 @@ class AwsError(Exception):
         return {"__type": self.code, "message": self.message}
 
 
+class NotOurs(Exception):
+    """A handler's way to say that moto has this one: tags of a parameter store entry, for one."""
+
+
 Handler = Callable[["Store", Request], Awaitable[dict[str, Any]]]

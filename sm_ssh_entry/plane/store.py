@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.credentials import Credentials
+from sm_ssh_entry.plane.faults import Faults
+from sm_ssh_entry.plane.tokens import Tokens
 
 if TYPE_CHECKING:
     from sm_ssh_entry.plane.run_command import Command
@@ -35,6 +37,16 @@ class Settings:
         default_tier: tier of a region that nobody changed. AWS's own default is ``standard``, which refuses sessions to
             hybrid nodes; ours is ``advanced`` so that a fresh plane can be logged in to.
         long_poll: how long GetMessages holds an empty answer back; less makes the agent ask 25 times a minute.
+        channel_token: how long the token of a channel opens it. AWS's own figure is not known.
+        session_idle: a session without a byte of data either way ends after so long. AWS's default is 20 minutes.
+        session_duration: a session ends after so long whatever it does; None: never, as with AWS by default.
+        session_client_grace: a session that nobody is attached to ends after so long. A client redials for 60 s; AWS
+            would wait for the idle timeout, and the node would keep a worker of 23 MB meanwhile (section 10.4).
+        session_agent_grace: a client is told so long after the agent's data channel vanished. The official agent dials
+            again within 100 to 200 ms, and a crashed worker never (section 10.3, pitfall).
+        session_lost_grace: the same while the node's control channel is gone too: its network is, not its worker.
+        session_stall: a peer that does not read for so long no longer holds up the other one; what it misses is sent
+            again when it reads on.
     """
 
     ping_timeout: float = 900.0
@@ -43,6 +55,13 @@ class Settings:
     rotate_key: bool = False
     default_tier: str = "advanced"
     long_poll: float = 20.0
+    channel_token: float = 300.0
+    session_idle: float = 1200.0
+    session_duration: float | None = None
+    session_client_grace: float = 90.0
+    session_agent_grace: float = 5.0
+    session_lost_grace: float = 60.0
+    session_stall: float = 20.0
 
 
 @dataclass
@@ -60,6 +79,15 @@ class Activation:
     default_instance_name: str = ""
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ServiceSetting:
+    """A service setting that was changed: to what, when (epoch seconds) and by whom (ARN)."""
+
+    value: str
+    modified: float
+    user: str
 
 
 class ControlChannel(Protocol):
@@ -229,11 +257,14 @@ class Store:
     def __init__(self, settings: Settings | None = None, clock: Callable[[], float] = time.time) -> None:
         self.settings = settings or Settings()
         self.clock = clock
+        self.started = clock()
         self.account = ACCOUNT
         self.activations: dict[str, Activation] = {}
         self.nodes = Nodes()
         self.credentials = Credentials(self.account, self._now)
-        self.service_settings: dict[tuple[str, str], tuple[str, float, str]] = {}
+        self.faults = Faults()
+        self.service_settings: dict[tuple[str, str], ServiceSetting] = {}
+        self.tokens = Tokens(self._now, lambda: self.settings.channel_token)
         self.sessions: dict[str, Session] = {}
         self.commands: dict[str, Command] = {}
         # Called by reset() before the tables are emptied: whoever holds sockets or tasks closes them here.
@@ -245,7 +276,7 @@ class Store:
     def tier(self, region: str) -> str:
         """Return ``standard`` or ``advanced``: the activation tier of a region."""
         found = self.service_settings.get((region, TIER_SETTING))
-        return found[0] if found else self.settings.default_tier
+        return found.value if found else self.settings.default_tier
 
     def reset(self) -> None:
         """Forget everything but the settings and the user's own key."""
@@ -254,9 +285,11 @@ class Store:
         self.activations.clear()
         self.nodes = Nodes()
         self.credentials.reset()
+        self.faults.reset()
         self.service_settings.clear()
         self.sessions.clear()
         self.commands.clear()
+        self.tokens.clear()
 
 
 def partition_of(region: str) -> str:
