@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, TypeAlias
 
 from sm_ssh_entry import command, contract
 from sm_ssh_entry.errors import BadInput
@@ -88,6 +88,10 @@ class Started:
     node: str
     cell: command.Popen[bytes]
     log: threading.Thread
+
+
+# What happens to a running job, in order: a node that ended, or None for a request to stop.
+Events: TypeAlias = "queue.SimpleQueue[Started | None]"
 
 
 def checked(job: Job) -> Job:
@@ -167,22 +171,22 @@ def run(
             hyperparameters=job.hyperparameters,
         )
         prepare(str(root))
-    running = [_start(job, node, environments[node], writer, width) for node in job.node_names]
-    status = _wait(running, stop_seconds)
+    happened: Events = queue.SimpleQueue()
+    with _requests(happened):
+        running = [_start(job, node, environments[node], writer, width) for node in job.node_names]
+        status = _wait(running, happened, stop_seconds)
     for one in running:
         one.log.join(timeout=5.0)
     return status
 
 
 def _start(job: Job, node: str, environment: Mapping[str, str], writer: LineWriter, width: int) -> Started:
-    root = job.root(node)
-    entry = contract.Paths(str(root)).bin / "sm-ssh-entry"
+    entry = contract.Paths(str(job.root(node))).bin / "sm-ssh-entry"
     read_end, write_end = os.pipe()
     with os.fdopen(write_end, "wb") as sink:
         cell = command.spawn(
             [sys.executable, "-I", "-m", "sm_ssh_entry.plane.cell", entry, *job.argv],
             env=environment,
-            cwd=root / "opt" / "ml" / "code",
             stdout=sink,
             stderr=sink,
             new_session=True,
@@ -190,46 +194,44 @@ def _start(job: Job, node: str, environment: Mapping[str, str], writer: LineWrit
     return Started(node, cell, follow(os.fdopen(read_end, "rb"), writer, f"{node:<{width}} | "))
 
 
-def _wait(running: Sequence[Started], stop_seconds: float) -> int:
-    """Wait for all cells; begin the stop at the first failure or request; return the status.
-
-    What happens comes through one queue: a node's end from the thread that waits for it, a request from a signal.
-    """
-    happened: queue.SimpleQueue[Started | None] = queue.SimpleQueue()
+def _wait(running: Sequence[Started], happened: Events, stop_seconds: float) -> int:
+    """Wait for all cells; begin the stop at the first failure or request; return the status."""
     for one in running:
         threading.Thread(target=_report, args=(one, happened), name=f"wait {one.node}", daemon=True).start()
     status = 0
     left = list(running)
     kill_at: float | None = None
-    with _requests(happened):
-        while left:
-            try:
-                one = happened.get(
-                    timeout=None
-                    if kill_at is None
-                    else min(max(kill_at - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
-                )
-            except queue.Empty:
-                one = None
-            if one is not None:
-                left.remove(one)
-                status = status or command.shell_status(one.cell.returncode)
-            if kill_at is None and (status or one is None):
-                kill_at = time.monotonic() + stop_seconds
-                _signal(left, signal.SIGTERM)
-            elif one is None:
-                kill_at = math.inf
-                _signal(left, KILL)
+    while left:
+        ended = _next(happened, kill_at)
+        if ended is not None:
+            left.remove(ended)
+            status = status or command.shell_status(ended.cell.returncode)
+        if kill_at is None and (status or ended is None):
+            kill_at = time.monotonic() + stop_seconds
+            _signal(left, signal.SIGTERM)
+        elif ended is None:
+            kill_at = math.inf
+            _signal(left, KILL)
     return status
 
 
-def _report(one: Started, happened: queue.SimpleQueue[Started | None]) -> None:
+def _next(happened: Events, deadline: float | None) -> Started | None:
+    """Return the node that ended; None: somebody asked to stop, or the deadline passed."""
+    try:
+        if deadline is None:
+            return happened.get()
+        return happened.get(timeout=min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX))
+    except queue.Empty:
+        return None
+
+
+def _report(one: Started, happened: Events) -> None:
     one.cell.wait()
     happened.put(one)
 
 
 @contextmanager
-def _requests(happened: queue.SimpleQueue[Started | None]) -> Iterator[None]:
+def _requests(happened: Events) -> Iterator[None]:
     """Note SIGINT and SIGTERM in the queue instead of dying of them."""
 
     def note(_number: int, _frame: FrameType | None) -> None:
