@@ -140,7 +140,7 @@ def explain(error: Exception, *, action: str = "", region: str | None = None) ->
             ),
         ),
         (
-            (raised.HTTPClientError,),
+            (raised.HTTPClientError, raised.ConnectionError),
             errors.Unreachable(
                 f"{what}the AWS endpoint{where} does not answer ({_first_line(error)})",
                 hint="check the network, the proxy and the region's name; in a VPC, the interface endpoints",
