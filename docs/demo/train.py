@@ -61,7 +61,7 @@ def main() -> None:
     """Train on 120 of the 150 flowers, test on the other 30, write the model."""
     base = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
     rows = load(base / "input" / "data" / "train" / "iris.csv")
-    random.Random(1936).shuffle(rows)  # noqa: S311 - a fixed split, not a secret
+    random.Random(1936).shuffle(rows)
     held_out, fitted = rows[:30], rows[30:]
     weights = train(fitted, epochs=300)
     right = sum(max(range(3), key=probabilities(weights, x).__getitem__) == label for x, label in held_out)
