@@ -14,7 +14,7 @@ from sm_ssh_entry.plane.store import Store
 
 
 async def get_messages(store: Store, request: Request) -> dict[str, Any]:
-    """Hold the call back as AWS does, then say that there is nothing. After a quick answer the agent asks again at once.
+    """Hold the call back as AWS does, then say that there is nothing. After a quick answer it asks at once.
 
     Raises:
         AwsError: InvalidInstanceId, AccessDeniedException.

@@ -1,4 +1,4 @@
-"""Managed nodes: registration, role credentials, key rotation, heartbeat, deregistration, and whether one is connected.
+"""Managed nodes: registration, role credentials, key rotation, heartbeat, deregistration.
 
 What the agent calls is described in the protocol page, sections 2 to 4.
 """
@@ -114,13 +114,6 @@ async def update_managed_instance_role(store: Store, request: Request) -> dict[s
     return {}
 
 
-async def get_connection_status(store: Store, request: Request) -> dict[str, Any]:
-    """Say whether a session can be opened: that depends on the control channel alone, not on PingStatus."""
-    node = store.nodes.get(request.params["Target"], request.region)
-    connected = node is not None and node.control is not None
-    return {"Target": request.params["Target"], "Status": "connected" if connected else "notconnected"}
-
-
 async def list_instance_associations(store: Store, request: Request) -> dict[str, Any]:
     """Say that a node has no associations. The agent asks once, about ten seconds after its start.
 
@@ -178,7 +171,6 @@ OPERATIONS: dict[str, Handler] = {
     "UpdateInstanceInformation": update_instance_information,
     "DeregisterManagedInstance": deregister_managed_instance,
     "UpdateManagedInstanceRole": update_managed_instance_role,
-    "GetConnectionStatus": get_connection_status,
     "ListInstanceAssociations": list_instance_associations,
     "UpdateInstanceAssociationStatus": accept_report,
     "PutInventory": accept_report,

@@ -1,0 +1,128 @@
+"""The plane's own HTTP routes: status for everybody on this machine, and what a user or a test turns, for its owner."""
+
+from __future__ import annotations
+
+import dataclasses
+import hmac
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from sm_ssh_entry.plane.api import AwsError
+from sm_ssh_entry.plane.front import guarded
+from sm_ssh_entry.plane.store import Store
+
+PREFIX = "/_sm-ssh"
+_FAULT_FIELDS: dict[str, tuple[type, ...]] = {
+    "operation": (str,),
+    "code": (str,),
+    "message": (str,),
+    "status": (int,),
+    "times": (int, type(None)),
+    "delay": (int, float),
+}
+_CREDENTIAL_FIELDS: dict[str, tuple[type, ...]] = {
+    "expires_in": (int, float, type(None)),
+    "deny": (list,),
+    "user_arn": (str,),
+    "user_id": (str,),
+}
+
+
+class Admin:
+    """The routes below ``/_sm-ssh``.
+
+    Whoever may change things could issue credentials and open a shell as the plane's owner, and other users of the
+    machine reach loopback too: so everything but the status needs ``Authorization: Bearer`` and the plane's token,
+    which stands in the state file (mode 0600).
+
+    Args:
+        store: the state.
+        about: what status says beside the counts.
+        reset: resets the plane.
+    """
+
+    def __init__(self, store: Store, about: Callable[[], dict[str, Any]], reset: Callable[[], Awaitable[None]]) -> None:
+        self._store = store
+        self._about = about
+        self._reset = reset
+        self.token = secrets.token_urlsafe(24)
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add the routes to an application."""
+        app.router.add_get(f"{PREFIX}/status", lambda http: guarded(http, lambda: self._status(http), "json", "status"))
+        for name, serve in (("reset", self._do_reset), ("faults", self._faults), ("credentials", self._credentials)):
+            app.router.add_post(f"{PREFIX}/{name}", self._owned(name, serve))
+
+    def status(self) -> dict[str, Any]:
+        """Return what the plane holds, in numbers."""
+        store, now = self._store, self._store.clock()
+        nodes = list(store.nodes)
+        online = sum(node.online(now, store.settings) for node in nodes)
+        return self._about() | {
+            "activations": len(store.activations),
+            "nodes": {"Online": online, "ConnectionLost": len(nodes) - online},
+            "sessions": sum(session.link is not None and session.ended is None for session in store.sessions.values()),
+            "commands": len(store.commands),
+            "faults": store.faults.listing(),
+        }
+
+    def _owned(self, name: str, serve: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]) -> Any:
+        async def answer(http: web.Request) -> web.StreamResponse:
+            given = http.headers.get("Authorization", "")
+            if not hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode()):
+                raise AwsError("AccessDeniedException", "This route needs the plane's own token.", 403)
+            return web.json_response(await serve(_object(await http.read())))
+
+        async def handler(http: web.Request) -> web.StreamResponse:
+            return await guarded(http, lambda: answer(http), "json", name)
+
+        return handler
+
+    async def _status(self, http: web.Request) -> web.StreamResponse:  # noqa: ARG002 - a handler's signature
+        return web.json_response(self.status())
+
+    async def _do_reset(self, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - a handler's signature
+        await self._reset()
+        return {}
+
+    async def _faults(self, params: dict[str, Any]) -> dict[str, Any]:
+        if not params:
+            self._store.faults.reset()
+        else:
+            _check(params, _FAULT_FIELDS, required=("operation",))
+            self._store.faults.add(**params)
+        return {"faults": self._store.faults.listing()}
+
+    async def _credentials(self, params: dict[str, Any]) -> dict[str, Any]:
+        _check(params, _CREDENTIAL_FIELDS)
+        credential = self._store.credentials.issue(**params)
+        return {"environment": credential.environment(), "caller": dataclasses.asdict(credential.caller)}
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise AwsError("SerializationException", "The request body is not valid JSON.") from error
+    if not isinstance(found, dict):
+        raise AwsError("SerializationException", "The request body is not a JSON object.")
+    return found
+
+
+def _check(params: dict[str, Any], fields: dict[str, tuple[type, ...]], required: tuple[str, ...] = ()) -> None:
+    for name, value in params.items():
+        types = fields.get(name)
+        if types is None:
+            raise AwsError("ValidationException", f"There is no field '{name}', only {', '.join(fields)}.")
+        wrong_item = isinstance(value, list) and not all(isinstance(item, str) for item in value)
+        if not isinstance(value, types) or isinstance(value, bool) or wrong_item:
+            raise AwsError("ValidationException", f"The field '{name}' has the wrong type.")
+    missing = [name for name in required if name not in params]
+    if missing:
+        raise AwsError("ValidationException", f"The field '{missing[0]}' is required.")
+    if not 400 <= params.get("status", 400) <= 599:
+        raise AwsError("ValidationException", "status is an HTTP error status, 400 to 599.")

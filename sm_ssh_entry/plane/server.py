@@ -1,0 +1,327 @@
+"""The plane as a whole: two listeners on loopback, HTTP and HTTPS, that serve everything alike."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from sm_ssh_entry import contract
+from sm_ssh_entry.errors import BadInput
+from sm_ssh_entry.plane import ca, gateway, validation
+from sm_ssh_entry.plane.admin import Admin
+from sm_ssh_entry.plane.api import Handler
+from sm_ssh_entry.plane.credentials import Credential, Credentials
+from sm_ssh_entry.plane.faults import Faults
+from sm_ssh_entry.plane.front import Front
+from sm_ssh_entry.plane.moto_backend import MotoBackend
+from sm_ssh_entry.plane.store import Settings, Store
+
+T = TypeVar("T")
+
+HOST = "127.0.0.1"
+REGION = "us-east-1"
+# Larger than any JSON call; objects for S3 stream through and do not count.
+MAX_BODY = 64 << 20
+# The stand-in agent takes as much in one message; the official peers use 1024.
+PAYLOAD_BYTES = 32_768
+_BACKLOG = 1024
+# What still runs after the sockets were told to close is cancelled after so long: a long poll, as a rule.
+_STOP_SECONDS = 0.5
+
+
+def operations() -> dict[str, Handler]:
+    """Return every operation that is ours: handler by X-Amz-Target."""
+    from sm_ssh_entry.plane import activations, describe, messages, nodes, run_command_api, session_api, settings, tags
+
+    ssm = (activations, describe, nodes, run_command_api, session_api, settings, tags)
+    table = {f"AmazonSSM.{name}": handler for module in ssm for name, handler in module.OPERATIONS.items()}
+    return table | {f"EC2WindowsMessageDeliveryService.{name}": one for name, one in messages.OPERATIONS.items()}
+
+
+class Plane:
+    """A local control plane that runs in the current event loop. ``await Plane.start(...)`` makes one.
+
+    Attributes:
+        url: ``http://127.0.0.1:PORT``.
+        tls_url: ``https://127.0.0.1:PORT``.
+        ca_file: certificate of the authority behind ``tls_url``.
+        bundle_file: the system's certificates and that one.
+        region: what ``environment`` names; the plane serves every region.
+        store: the state.
+        instance: a random name of this very plane, which its status tells.
+    """
+
+    def __init__(self, *, settings: Settings | None = None, folder: Path | None = None, region: str = REGION) -> None:
+        self.store = Store(settings)
+        self.region = region
+        self.instance = secrets.token_hex(8)
+        self.url = self.tls_url = ""
+        self.ca_file = self.bundle_file = Path()
+        self.moto = MotoBackend()
+        self._own_folder = folder is None
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="sm-ssh-plane-"))
+        self._admin = Admin(self.store, self._about, self.reset)
+        self._runner: web.AppRunner | None = None
+
+    @classmethod
+    async def start(
+        cls,
+        *,
+        port: int = 0,
+        tls_port: int = 0,
+        settings: Settings | None = None,
+        folder: Path | None = None,
+        region: str = REGION,
+    ) -> Plane:
+        """Start a plane.
+
+        Args:
+            port: port of the HTTP listener; 0: any free one, ``url`` says which.
+            tls_port: port of the HTTPS listener, likewise.
+            settings: what a user may turn.
+            folder: where the certificate files go; None: a folder that ``stop`` removes.
+            region: region named to clients.
+
+        Raises:
+            BadInput: a port is taken.
+        """
+        plane = cls(settings=settings, folder=folder, region=region)
+        try:
+            await plane._listen(port, tls_port)
+        except BaseException:
+            await plane.stop()
+            raise
+        return plane
+
+    async def __aenter__(self) -> Plane:
+        if self._runner is None:
+            await self._listen(0, 0)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def faults(self) -> Faults:
+        """Errors and delays on order."""
+        return self.store.faults
+
+    @property
+    def credentials(self) -> Credentials:
+        """The keys that are accepted; ``issue`` makes expired or restricted ones."""
+        return self.store.credentials
+
+    @property
+    def token(self) -> str:
+        """What the routes below ``/_sm-ssh`` ask for, the status excepted."""
+        return self._admin.token
+
+    def environment(self, *, tls: bool = False, credential: Credential | None = None) -> dict[str, str]:
+        """Return the variables that make an AWS client talk to this plane.
+
+        Args:
+            tls: HTTPS rather than HTTP, with the variables by which Python's, the AWS CLI's and Go's programs trust it.
+            credential: key to use; None: the user's own.
+        """
+        return client_environment(
+            url=self.tls_url if tls else self.url,
+            region=self.region,
+            keys=(credential or self.credentials.user).environment(),
+            bundle=str(self.bundle_file) if tls else "",
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Return where the plane is and what it holds, in numbers."""
+        return self._admin.status()
+
+    async def reset(self) -> None:
+        """Forget everything but the user's key, in moto too; channels and sessions are closed."""
+        self.store.reset()
+        await self.moto.reset()
+
+    async def stop(self) -> None:
+        """Close the channels and the listeners, and remove what the plane wrote."""
+        for close in self.store.on_reset:
+            close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.moto.stop()
+        if self._own_folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _listen(self, port: int, tls_port: int) -> None:
+        with contextlib.ExitStack() as sockets:
+            plain, tls = (sockets.enter_context(_socket(number)) for number in (port, tls_port))
+            authority = await asyncio.to_thread(ca.create, self._folder)
+            await asyncio.to_thread(validation.load)
+            self.ca_file, self.bundle_file = authority.ca_file, authority.bundle_file
+            app = web.Application(client_max_size=MAX_BODY)
+            self._admin.add_routes(app)
+            gateway.add_routes(app, self.store)
+            app.router.add_route("*", "/{path:.*}", Front(self.store, operations(), self.moto).handle)
+            self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS)
+            await self._runner.setup()
+            await web.SockSite(self._runner, plain, backlog=_BACKLOG).start()
+            await web.SockSite(self._runner, tls, ssl_context=authority.server, backlog=_BACKLOG).start()
+            self.url = f"http://{HOST}:{plain.getsockname()[1]}"
+            self.tls_url = f"https://{HOST}:{tls.getsockname()[1]}"
+            sockets.pop_all()
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "instance": self.instance,
+            "pid": os.getpid(),
+            "url": self.url,
+            "tls_url": self.tls_url,
+            "region": self.region,
+            "started": self.store.started,
+        }
+
+
+def client_environment(*, url: str, region: str, keys: dict[str, str], bundle: str = "") -> dict[str, str]:
+    """Return the variables of an AWS client of a plane.
+
+    Args:
+        url: endpoint.
+        region: region.
+        keys: the variables of the key.
+        bundle: file of certificates to trust; ``""``: none.
+    """
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        **keys,
+        # A client must not go and look for a role of the machine it runs on.
+        "AWS_EC2_METADATA_DISABLED": "true",
+        contract.PAYLOAD_BYTES: str(PAYLOAD_BYTES),
+        **({"AWS_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle} if bundle else {}),
+    }
+
+
+class PlaneThread:
+    """A plane in an event loop and a thread of its own, for callers that are not asynchronous.
+
+    Args:
+        options: what ``Plane.start`` takes.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="plane", daemon=True)
+        self._plane: Plane | None = None
+
+    @property
+    def plane(self) -> Plane:
+        """The plane. Read what does not change (``url``, ``token``); touch its state through ``call`` only."""
+        if self._plane is None:
+            raise RuntimeError("the plane is not started")
+        return self._plane
+
+    @property
+    def url(self) -> str:
+        """``http://127.0.0.1:PORT``."""
+        return self.plane.url
+
+    @property
+    def tls_url(self) -> str:
+        """``https://127.0.0.1:PORT``."""
+        return self.plane.tls_url
+
+    @property
+    def ca_file(self) -> Path:
+        """Certificate of the authority behind ``tls_url``."""
+        return self.plane.ca_file
+
+    @property
+    def store(self) -> Store:
+        """The state; see ``plane``."""
+        return self.plane.store
+
+    def environment(self, *, tls: bool = False, credential: Credential | None = None) -> dict[str, str]:
+        """Return ``Plane.environment``."""
+        return self.plane.environment(tls=tls, credential=credential)
+
+    def start(self) -> PlaneThread:
+        """Start the thread and the plane; returns when it listens.
+
+        Raises:
+            BadInput: a port is taken.
+        """
+        self._thread.start()
+        try:
+            self._plane = self.wait(Plane.start(**self._options))
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop the plane and end the thread; does nothing the second time."""
+        if self._thread.is_alive():
+            try:
+                if self._plane is not None:
+                    self.wait(self._plane.stop())
+            finally:
+                self._end()
+
+    def __enter__(self) -> PlaneThread:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def wait(self, work: Coroutine[Any, Any, T], timeout: float = 60.0) -> T:
+        """Run a coroutine in the plane's loop and return its result.
+
+        Args:
+            work: the coroutine.
+            timeout: seconds.
+        """
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+
+    def call(self, function: Callable[[Plane], T]) -> T:
+        """Call a function with the plane in the plane's own thread, where its state may be read and changed."""
+
+        async def work() -> T:
+            return function(self.plane)
+
+        return self.wait(work())
+
+    def reset(self) -> None:
+        """Reset the plane."""
+        self.wait(self.plane.reset())
+
+    def _end(self) -> None:
+        self.wait(self._loop.shutdown_asyncgens())
+        self.wait(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def _socket(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port), backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadInput(
+            f"cannot listen on {HOST}:{port}: {reason}", hint="name another port, or 0 for any free one"
+        ) from error
