@@ -1,0 +1,81 @@
+"""Authorising a key: nothing to do where the node's tags list it, else one Run Command with the key inline, no bucket.
+
+What was pushed is remembered together with the node's host key. Both live and die with the container, so a note never
+outlives what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sm_ssh_entry import contract
+from sm_ssh_entry.connect import folder, hostkeys, keys, remote_command
+from sm_ssh_entry.connect.keys import Key
+from sm_ssh_entry.connect.nodes import Node
+from sm_ssh_entry.errors import KeyRefused
+
+_KEPT_LINES = 1000
+
+# The key is base64 behind a fixed word: nothing in it that a shell would read.
+_SCRIPT = """\
+entry="${{SM_SSH_ROOT:-}}/opt/sm-ssh/bin/sm-ssh-entry"
+if [ -x "$entry" ]; then exec "$entry" authorize '{key}'; fi
+set -e; umask 077
+folder="${{HOME:-/root}}/.ssh"; file="$folder/authorized_keys"
+mkdir -p "$folder"; touch "$file"
+grep -qxF '{key}' "$file" || printf '%s\\n' '{key}' >> "$file"
+echo authorized
+"""
+
+
+def authorize(ssm: Any, node: Node, candidates: Sequence[Key]) -> Key:
+    """Make sure that the node takes one of our keys, and return that key.
+
+    Args:
+        ssm: client.
+        node: with its tags.
+        candidates: our keys, best first.
+
+    Raises:
+        KeyRefused: the node did not take the key.
+    """
+    known = keys.known(candidates, node.tag(contract.TAG_KEY_FINGERPRINTS)) or _remembered(node, candidates)
+    if known:
+        return known
+    key = candidates[0]
+    output = remote_command.run_script(
+        ssm, node.node_id, _SCRIPT.format(key=key.text), comment="sm-ssh: authorize a public key"
+    )
+    refused = remote_command.refusal(output, "authorize the key")
+    if refused:
+        raise KeyRefused(
+            refused.message, hint="the job's log says more; or set SSH_AUTHORIZED_KEYS in the job"
+        ) from None
+    _remember(node, key)
+    return key
+
+
+def _file() -> Path:
+    return folder.private_folder() / "authorized"
+
+
+def _note(node: Node, key: Key) -> str:
+    host_key = node.tag(contract.TAG_HOST_KEY)
+    return f"{node.node_id} {key.fingerprint} {hostkeys.fingerprint(host_key)}" if host_key else ""
+
+
+def _remembered(node: Node, candidates: Sequence[Key]) -> Key | None:
+    notes = set(folder.read(_file()).splitlines()) - {""}
+    return next((key for key in candidates if _note(node, key) in notes), None)
+
+
+def _remember(node: Node, key: Key) -> None:
+    note = _note(node, key)
+    if not note:  # no host key to tie it to
+        return
+    path = _file()
+    with folder.locked(path):
+        lines = [line for line in folder.read(path).splitlines() if line not in ("", note)]
+        folder.write(path, "\n".join([*lines[-_KEPT_LINES:], note]) + "\n")
