@@ -14,7 +14,7 @@ Read from the top:
 
 The caller brings frames, the time (monotonic seconds) and message ids, and takes frames and events away:
 
-    channel = DataChannel(Role.CLIENT, new_id=uuid.uuid4, epoch=time.time() - time.monotonic(), client_version="1.2.700.0")
+    channel = DataChannel(Role.CLIENT, new_id=uuid.uuid4, epoch=time.time() - time.monotonic())
     channel.connected(now)                      # whenever a websocket has been opened, the first time too
     events = channel.receive(frame, now)        # or RemoteProtocolError: drop the frame, go on
     channel.send_data(b"...", now)              # while channel.writable
