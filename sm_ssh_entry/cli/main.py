@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -10,10 +9,10 @@ from collections.abc import Sequence
 import click
 
 from sm_ssh_entry import __version__, contract
+from sm_ssh_entry.cli.lazy import LazyGroup, Table
 from sm_ssh_entry.errors import INTERRUPTED, SmSshError
 
-# name -> (module, attribute, one-line help). The help stands here too because printing it must not import the module.
-COMMANDS: dict[str, tuple[str, str, str]] = {
+COMMANDS: Table = {
     "list": ("sm_ssh_entry.cli.nodes", "list_nodes", "List managed nodes and whether they are Online."),
     "wait": ("sm_ssh_entry.cli.nodes", "wait", "Wait until a node is Online."),
     "connect": ("sm_ssh_entry.cli.connect", "connect", "Log in with ssh; extra words go to ssh."),
@@ -24,29 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
-class LazyGroup(click.Group):
-    """A group that imports a subcommand's module when, and only when, it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Name the subcommands in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Import one subcommand."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute, _ = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)  # noqa: S101 - a wrong table is our fault, not the user's
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Print the table's own help lines."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-v", "--version", prog_name="sm-ssh")
 def cli() -> None:
     """SSH into Amazon SageMaker containers."""

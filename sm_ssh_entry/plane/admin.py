@@ -53,7 +53,7 @@ class Admin:
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes to an application."""
-        app.router.add_get(f"{PREFIX}/status", lambda http: guarded(http, lambda: self._status(http), "json", "status"))
+        app.router.add_get(f"{PREFIX}/status", self._status)
         for name, serve in (("reset", self._do_reset), ("faults", self._faults), ("credentials", self._credentials)):
             app.router.add_post(f"{PREFIX}/{name}", self._owned(name, serve))
 
@@ -82,8 +82,11 @@ class Admin:
 
         return handler
 
-    async def _status(self, http: web.Request) -> web.StreamResponse:  # noqa: ARG002 - a handler's signature
-        return web.json_response(self.status())
+    async def _status(self, http: web.Request) -> web.StreamResponse:
+        async def answer() -> web.StreamResponse:
+            return web.json_response(self.status())
+
+        return await guarded(http, answer, "json", "status")
 
     async def _do_reset(self, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - a handler's signature
         await self._reset()

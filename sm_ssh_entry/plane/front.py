@@ -58,7 +58,11 @@ class Front:
         signed = signature.parse(message)
         if signed is None:
             raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token")
-        return signature.authenticate(self._store, message, signed, known=self._moto.find_key), signed
+        known = await self._known(signed.access_key)
+        return signature.authenticate(self._store, message, signed, foreign=known), signed
+
+    async def _known(self, access_key: str) -> Credential | None:
+        return self._store.credentials.get(access_key) or await self._moto.find_key(access_key)
 
     async def _serve(self, http: web.Request, prefix: str, operation: str) -> web.StreamResponse:
         if http.method != "POST" or not validation.is_operation(prefix, operation):
@@ -109,7 +113,7 @@ class Front:
         body = None if _streams(http) else await http.read()
         action = operation or _form_action(http, body)
         if signature.parse(message_of(http, body)) is None:
-            if action not in _STS_UNSIGNED and not self._is_old_presigned(http):
+            if action not in _STS_UNSIGNED and not await self._is_old_presigned(http):
                 raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token")
         else:
             credential, signed = await self.caller(http, body)
@@ -120,13 +124,13 @@ class Front:
                 return answers.caller_identity(credential.caller)
         return await self._moto.relay(http, body)
 
-    def _is_old_presigned(self, http: web.Request) -> bool:
+    async def _is_old_presigned(self, http: web.Request) -> bool:
         """Say whether this is a presigned S3 URL of Signature Version 2, which SDKs still make for some Regions.
 
         moto does not check its signature and neither do we, but the key must be one we know and the time not over.
         """
         access_key, expires = http.query.get("AWSAccessKeyId", ""), http.query.get("Expires", "")
-        known = self._store.credentials.get(access_key) or self._moto.find_key(access_key)
+        known = await self._known(access_key)
         if known is None or not http.query.get("Signature") or not expires.isdecimal():
             return False
         token = http.query.get("x-amz-security-token", "")

@@ -7,11 +7,14 @@ answers only to whoever knows a secret header, that is, to the plane, which has 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
+import io
 import logging
 import secrets
+import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import aiohttp
@@ -23,6 +26,7 @@ from sm_ssh_entry.plane.credentials import Credential
 
 LOG = logging.getLogger("sm_ssh.plane.moto")
 _RELAY_HEADER = "X-Sm-Ssh-Relay"
+_CHUNK = 1 << 16
 # Headers that concern one connection, not the message; Expect was answered by our own listener.
 _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-authorization", "expect")
@@ -72,14 +76,14 @@ class MotoBackend:
         if self.started:
             await asyncio.to_thread(_reset)
 
-    def find_key(self, access_key: str) -> Credential | None:
+    async def find_key(self, access_key: str) -> Credential | None:
         """Return a key that moto's STS or IAM gave out; None: neither did."""
-        return _find_key(access_key) if self.started else None
+        return await asyncio.to_thread(_find_key, access_key) if self.started else None
 
     async def serves(self, operation: str) -> bool:
         """Say whether moto has an SSM operation."""
         await self.start()
-        return _has_ssm_operation(operation)
+        return await asyncio.to_thread(_has_ssm_operation, operation)
 
     async def relay(self, request: web.Request, body: bytes | None) -> web.StreamResponse:
         """Pass a request on and its answer back, both unchanged.
@@ -97,23 +101,28 @@ class MotoBackend:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=5.0)
             self._client = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP]
-        if body is None and "Content-Length" not in request.headers:
-            # werkzeug's HTTP/1.0 server needs a length.
-            body = await request.read()
-        if body is not None:
-            headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
         headers.append((_RELAY_HEADER, self._secret))
         url = URL(f"http://127.0.0.1:{self._server.server_port}{request.raw_path}", encoded=True)
-        source: bytes | AsyncIterator[bytes] = request.content.iter_chunked(1 << 16) if body is None else body
-        async with self._client.request(
-            request.method,
-            url,
-            headers=headers,
-            data=source,
-            allow_redirects=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        ) as answer:
-            return await _copy(request, answer)
+        with contextlib.ExitStack() as files:
+            if body is not None:
+                source: Any = files.enter_context(io.BytesIO(body))
+            elif "Content-Length" in request.headers:
+                source = request.content.iter_chunked(_CHUNK)
+            else:
+                # werkzeug's HTTP/1.0 server must be told a length, and a chunked body has none until it is all here.
+                source = files.enter_context(tempfile.TemporaryFile())
+                async for chunk in request.content.iter_chunked(_CHUNK):
+                    source.write(chunk)
+                source.seek(0)
+            async with self._client.request(
+                request.method,
+                url,
+                headers=headers,
+                data=source,
+                allow_redirects=False,
+                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            ) as answer:
+                return await _copy(request, answer)
 
 
 async def _copy(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
@@ -126,7 +135,7 @@ async def _copy(request: web.Request, answer: aiohttp.ClientResponse) -> web.Str
             response.headers.add(name, value)
     await response.prepare(request)
     if request.method != "HEAD":
-        async for chunk in answer.content.iter_chunked(1 << 16):
+        async for chunk in answer.content.iter_chunked(_CHUNK):
             await response.write(chunk)
     await response.write_eof()
     return response
@@ -148,6 +157,10 @@ def _make_server(secret: str) -> Any:
 
     class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
         """Says nothing about requests and one line about an exception, instead of its traceback."""
+
+        def send_response(self, code: int, message: str | None = None) -> None:
+            # Without http.server's own Server header: moto sends one, and two of them are a malformed answer.
+            self.send_response_only(code, message)
 
         def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
             if type == "error":

@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from sm_ssh_entry import contract
 from sm_ssh_entry.errors import BadInput
 from sm_ssh_entry.plane import ca, gateway, validation
 from sm_ssh_entry.plane.admin import Admin
 from sm_ssh_entry.plane.api import Handler
 from sm_ssh_entry.plane.credentials import Credential, Credentials
+from sm_ssh_entry.plane.environment import client_environment
 from sm_ssh_entry.plane.faults import Faults
 from sm_ssh_entry.plane.front import Front
 from sm_ssh_entry.plane.moto_backend import MotoBackend
@@ -34,8 +34,6 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 # Larger than any JSON call; objects for S3 stream through and do not count.
 MAX_BODY = 64 << 20
-# The stand-in agent takes as much in one message; the official peers use 1024.
-PAYLOAD_BYTES = 32_768
 _BACKLOG = 1024
 # What still runs after the sockets were told to close is cancelled after so long: a long poll, as a rule.
 _STOP_SECONDS = 0.5
@@ -43,9 +41,19 @@ _STOP_SECONDS = 0.5
 
 def operations() -> dict[str, Handler]:
     """Return every operation that is ours: handler by X-Amz-Target."""
-    from sm_ssh_entry.plane import activations, describe, messages, nodes, run_command_api, session_api, settings, tags
+    from sm_ssh_entry.plane import (
+        activations,
+        describe,
+        documents_api,
+        messages,
+        nodes,
+        run_command_api,
+        session_api,
+        settings,
+        tags,
+    )
 
-    ssm = (activations, describe, nodes, run_command_api, session_api, settings, tags)
+    ssm = (activations, describe, documents_api, nodes, run_command_api, session_api, settings, tags)
     table = {f"AmazonSSM.{name}": handler for module in ssm for name, handler in module.OPERATIONS.items()}
     return table | {f"EC2WindowsMessageDeliveryService.{name}": one for name, one in messages.OPERATIONS.items()}
 
@@ -158,7 +166,13 @@ class Plane:
         for close in self.store.on_reset:
             close()
         if self._runner is not None:
+            server = self._runner.server
+            transports = [one.transport for one in server.connections if one.transport] if server else []
             await self._runner.cleanup()
+            # A client that keeps a TLS connection in its pool never answers our goodbye: asyncio would wait 30 s.
+            for transport in transports:
+                transport.abort()
+            await asyncio.sleep(0)
         await self.moto.stop()
         if self._own_folder:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -190,27 +204,6 @@ class Plane:
             "region": self.region,
             "started": self.store.started,
         }
-
-
-def client_environment(*, url: str, region: str, keys: dict[str, str], bundle: str = "") -> dict[str, str]:
-    """Return the variables of an AWS client of a plane.
-
-    Args:
-        url: endpoint.
-        region: region.
-        keys: the variables of the key.
-        bundle: file of certificates to trust; ``""``: none.
-    """
-    return {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        **keys,
-        # A client must not go and look for a role of the machine it runs on.
-        "AWS_EC2_METADATA_DISABLED": "true",
-        contract.PAYLOAD_BYTES: str(PAYLOAD_BYTES),
-        **({"AWS_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle} if bundle else {}),
-    }
 
 
 class PlaneThread:

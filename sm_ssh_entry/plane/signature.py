@@ -148,7 +148,7 @@ def authenticate(
     message: Message,
     signed: Signed,
     *,
-    known: Callable[[str], Credential | None] | None = None,
+    foreign: Credential | None = None,
     now: Callable[[], float] = time.time,
 ) -> Credential:
     """Check an ordinary signature.
@@ -157,13 +157,13 @@ def authenticate(
         store: where the keys are.
         message: the request.
         signed: what it says about its signature.
-        known: asked about an access key that the store does not know.
+        foreign: a key that the store need not know, for one that moto gave out.
         now: epoch seconds by the real clock, for the signature's age.
 
     Raises:
         AwsError: UnrecognizedClientException, ExpiredTokenException, InvalidSignatureException.
     """
-    credential = store.credentials.get(signed.access_key) or (known(signed.access_key) if known else None)
+    credential = store.credentials.get(signed.access_key) or foreign
     if credential is None or not hmac.compare_digest(credential.token.encode(), signed.token.encode()):
         raise AwsError("UnrecognizedClientException", "The security token included in the request is invalid.")
     if credential.expires is not None and credential.expires <= store.clock():

@@ -1,0 +1,29 @@
+"""The variables that make an AWS client talk to a plane. Light: ``sm-ssh local env`` imports this and little else."""
+
+from __future__ import annotations
+
+from sm_ssh_entry import contract
+
+# The stand-in agent takes as much in one message; the official peers use 1024.
+PAYLOAD_BYTES = 32_768
+
+
+def client_environment(*, url: str, region: str, keys: dict[str, str], bundle: str = "") -> dict[str, str]:
+    """Return the variables of an AWS client of a plane.
+
+    Args:
+        url: endpoint.
+        region: region.
+        keys: the variables of the key.
+        bundle: file of certificates to trust; ``""``: none.
+    """
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        **keys,
+        # A client must not go and look for a role of the machine it runs on.
+        "AWS_EC2_METADATA_DISABLED": "true",
+        contract.PAYLOAD_BYTES: str(PAYLOAD_BYTES),
+        **({"AWS_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle} if bundle else {}),
+    }
