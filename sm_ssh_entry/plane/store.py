@@ -93,11 +93,14 @@ class ServiceSetting:
 class ControlChannel(Protocol):
     """The open control channel of a node: what the message gateway attaches to it."""
 
-    async def send(self, frame: bytes) -> None:
-        """Send one binary frame to the agent."""
+    async def send(self, frame: bytes) -> bool:
+        """Send one binary frame to the agent. False: it is gone."""
 
     async def close(self) -> None:
         """Close the channel."""
+
+    def abort(self) -> None:
+        """Cut it now."""
 
 
 @dataclass

@@ -1,0 +1,171 @@
+"""Session Manager's operations: StartSession, ResumeSession, TerminateSession and DescribeSessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+from sm_ssh_entry.plane.api import AwsError, Handler, Request
+from sm_ssh_entry.plane.control_channel import message, push
+from sm_ssh_entry.plane.data_channel import SessionLink
+from sm_ssh_entry.plane.documents import DEFAULT_SESSION_DOCUMENT, find
+from sm_ssh_entry.plane.paging import page
+from sm_ssh_entry.plane.sessions import Session, Status, forget_oldest, new_session_id, next_serial
+from sm_ssh_entry.plane.store import Node, Store
+from sm_ssh_entry.wire.control import StartSession
+from sm_ssh_entry.wire.message import MessageType
+
+# Code and text as users of the real service report them (aws-samples/sagemaker-ssh-helper, issues 11 and 44).
+TIER_OFF = "Enable advanced-instances tier to use Session Manager with your on-premises instances"
+
+
+async def start_session(store: Store, request: Request) -> dict[str, Any]:
+    """StartSession: tell the agent, and give the caller what opens the client's end of the data channel."""
+    params = request.params
+    document = find(params.get("DocumentName") or DEFAULT_SESSION_DOCUMENT, "Session")
+    arguments = {name: str(value) for name, value in document.arguments(params.get("Parameters") or {}).items()}
+    node = _connected_node(store, params["Target"], request.region)
+    owner = request.caller.arn
+    session = Session(
+        session_id=new_session_id(owner),
+        node_id=node.node_id,
+        region=node.region,
+        document=document,
+        arguments=arguments,
+        owner=owner,
+        started=store.clock(),
+        reason=params.get("Reason", ""),
+        serial=next_serial(store.sessions),
+    )
+    store.sessions[session.session_id] = session
+    session.link = SessionLink(store, session)
+    order = StartSession(
+        session_id=session.session_id,
+        document_name=document.name,
+        document=dict(document.content),
+        parameters=arguments,
+        session_owner=owner,
+    )
+    if not await push(store, node.node_id, message(MessageType.INTERACTIVE_SHELL, order.encode())):
+        session.link.abandon("The node went away before it heard of the session.")
+        raise _not_connected(params["Target"])
+    forget_oldest(store.sessions)
+    return _opener(store, request, session)
+
+
+async def resume_session(store: Store, request: Request) -> dict[str, Any]:
+    """ResumeSession: another token for the client's end.
+
+    One that is over has none to give; the official plugin takes an answer without a token for "timed out"
+    (protocol page, section 6.2).
+    """
+    session = _session(store, request)
+    if session.over or session.status is Status.TERMINATING:
+        return {"SessionId": session.session_id}
+    return _opener(store, request, session)
+
+
+async def terminate_session(store: Store, request: Request) -> dict[str, Any]:
+    """TerminateSession: close both ends. A session that is over stays so."""
+    session = _session(store, request)
+    if session.link is not None and not session.over:
+        session.link.end()
+    return {"SessionId": session.session_id}
+
+
+async def describe_sessions(store: Store, request: Request) -> dict[str, Any]:
+    """DescribeSessions: Active or History, newest first."""
+    params = request.params
+    over = params["State"] == "History"
+    wanted = [_test(one["key"], one["value"]) for one in params.get("Filters") or []]
+    found = [
+        session
+        for session in reversed(list(store.sessions.values()))
+        if session.region == request.region and session.over == over and all(test(session) for test in wanted)
+    ]
+    shown, more = page(request, found, lambda session: -session.serial, default=200)
+    return {"Sessions": [_describe(store, session) for session in shown], **more}
+
+
+OPERATIONS: dict[str, Handler] = {
+    "StartSession": start_session,
+    "ResumeSession": resume_session,
+    "TerminateSession": terminate_session,
+    "DescribeSessions": describe_sessions,
+}
+
+
+def _connected_node(store: Store, target: str, region: str) -> Node:
+    node = store.nodes.get(target, region)
+    if node is not None and store.tier(region) != "advanced":
+        raise AwsError("BadRequest", TIER_OFF)
+    if node is None or node.control is None:
+        raise _not_connected(target)
+    return node
+
+
+def _not_connected(target: str) -> AwsError:
+    return AwsError("TargetNotConnected", f"{target} is not connected.")
+
+
+def _session(store: Store, request: Request) -> Session:
+    session_id = request.params["SessionId"]
+    session = store.sessions.get(session_id)
+    if session is None or session.region != request.region:
+        raise AwsError("DoesNotExistException", f"Session {session_id} does not exist.")
+    return session
+
+
+def _opener(store: Store, request: Request, session: Session) -> dict[str, Any]:
+    scheme = "wss" if request.scheme == "https" else "ws"
+    return {
+        "SessionId": session.session_id,
+        "TokenValue": store.tokens.issue("client", session.session_id),
+        "StreamUrl": f"{scheme}://{request.host}/v1/data-channel/{session.session_id}?role=publish_subscribe",
+    }
+
+
+def _describe(store: Store, session: Session) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "SessionId": session.session_id,
+        "Target": session.node_id,
+        "Status": session.status.value,
+        "StartDate": session.started,
+        "DocumentName": session.document.name,
+        "Owner": session.owner,
+        "Details": session.details[:1024] or None,
+        "Reason": session.reason or None,
+        "EndDate": session.ended,
+        "AccessType": "Standard",
+    }
+    if store.settings.session_duration is not None:
+        found["MaxSessionDuration"] = str(max(1, round(store.settings.session_duration / 60)))
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _test(key: str, value: str) -> Callable[[Session], bool]:
+    if key in ("InvokedAfter", "InvokedBefore"):
+        at = _epoch(value)
+        if key == "InvokedAfter":
+            return lambda session: session.started > at
+        return lambda session: session.started < at
+    fields: dict[str, Callable[[Session], str]] = {
+        "Target": lambda session: session.node_id,
+        "Owner": lambda session: session.owner,
+        "Status": lambda session: session.status.value,
+        "SessionId": lambda session: session.session_id,
+        "AccessType": lambda _: "Standard",
+    }
+    if key not in fields:
+        raise AwsError("InvalidFilterKey", f"{key} is not a key of this operation's filters.")
+    field = fields[key]
+    return lambda session: field(session) == value
+
+
+def _epoch(text: str) -> float:
+    try:
+        at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise AwsError("ValidationException", "A filter's time is not of the form 2018-08-29T00:00:00Z.") from error
+    return (at if at.tzinfo else at.replace(tzinfo=timezone.utc)).timestamp()

@@ -1,0 +1,218 @@
+"""Peers of the message gateway that do exactly what a test says: a node with its channels, a client, an AWS caller.
+
+They are built on ``wire``'s codecs and real WebSockets, and sign with botocore: nothing of the plane is on this side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.session
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from websockets.asyncio.client import ClientConnection, connect
+
+from sm_ssh_entry.plane.server import Plane, PlaneThread
+from sm_ssh_entry.plane.store import Activation
+from sm_ssh_entry.wire.control import StartSession
+from sm_ssh_entry.wire.message import AgentMessage, MessageType, PayloadType, decode, encode
+from sm_ssh_entry.wire.openers import OpenAgentChannel, OpenClientChannel, OpenControlChannel
+from sm_ssh_entry.wire.payloads import Acknowledge
+
+REGION = "us-east-1"
+LIMIT = 10.0
+
+
+def aws(plane: PlaneThread, service: str = "ssm", region: str = REGION) -> Any:
+    """Return a botocore client of the plane with the user's key."""
+    environment = plane.environment()
+    return botocore.session.get_session().create_client(
+        service,
+        region_name=region,
+        endpoint_url=plane.url,
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def frame(kind: MessageType, payload: bytes, sequence: int = 0, payload_type: int = 0) -> bytes:
+    """Return the frame of a message."""
+    return encode(AgentMessage(kind, payload, uuid.uuid4(), 1, sequence, 0, payload_type))
+
+
+def output(data: bytes, sequence: int) -> bytes:
+    """Return a stream frame of the agent."""
+    return frame(MessageType.OUTPUT_STREAM_DATA, data, sequence, PayloadType.OUTPUT)
+
+
+def typed(data: bytes, sequence: int) -> bytes:
+    """Return a stream frame of the client."""
+    return frame(MessageType.INPUT_STREAM_DATA, data, sequence, PayloadType.OUTPUT)
+
+
+def receipt(received: AgentMessage) -> bytes:
+    """Return the acknowledgement of a stream message."""
+    ack = Acknowledge(received.message_type, str(received.message_id), received.sequence_number)
+    return frame(MessageType.ACKNOWLEDGE, ack.encode())
+
+
+async def heard(socket: ClientConnection, *kinds: str) -> AgentMessage:
+    """Return the next message, of one of these kinds where any are given; others are skipped."""
+    async with asyncio.timeout(LIMIT) if hasattr(asyncio, "timeout") else _no_timeout():
+        while True:
+            received = await socket.recv()
+            assert isinstance(received, bytes)
+            message = decode(received)
+            if not kinds or message.message_type in kinds:
+                return message
+
+
+async def until_closed(socket: ClientConnection) -> None:
+    """Wait until the plane has closed a socket."""
+    await asyncio.wait_for(socket.wait_closed(), LIMIT)
+
+
+class _no_timeout:  # noqa: N801 - stands in for asyncio.timeout, which Python 3.10 lacks
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+@dataclass
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    body: str
+
+    @property
+    def token(self) -> str:
+        """What stands between the token's tags."""
+        return self.body.partition("<TokenValue>")[2].partition("</TokenValue>")[0]
+
+
+@dataclass
+class Node:
+    """A managed node with role credentials, registered without the detour over an activation code."""
+
+    plane: PlaneThread
+    node_id: str
+    credentials: Credentials
+    control: ClientConnection | None = None
+    sockets: list[ClientConnection] = field(default_factory=list)
+
+    @classmethod
+    def register(cls, plane: PlaneThread, **tags: str) -> Node:
+        """Register a node in the plane's state."""
+
+        def make(running: Plane) -> tuple[str, Credentials]:
+            activation = Activation("a", "c", REGION, "Role", 0.0, 1e12, tags=tags)
+            node = running.store.nodes.register(activation, public_key="k", fingerprint="f", now=running.store.clock())
+            issued = running.credentials.issue(node_id=node.node_id, expires_in=3600.0)
+            return node.node_id, Credentials(issued.access_key, issued.secret, issued.token)
+
+        return cls(plane, *plane.call(make))
+
+    def post(self, path: str, *, signed: bool = True, body: bytes = b'{"RequestId":"r"}') -> Answer:
+        """Send a REST call of the gateway. Blocks."""
+        return post(self.plane.url + path, self.headers("POST", path, body) if signed else {}, body)
+
+    def headers(self, method: str, path: str, body: bytes = b"", service: str = "ssmmessages") -> dict[str, str]:
+        """Return signed headers for a call."""
+        request = AWSRequest(method, self.plane.url + path, data=body, headers={"Content-Type": "application/json"})
+        SigV4Auth(self.credentials, service, REGION).add_auth(request)
+        return dict(request.headers.items())
+
+    async def dial(self, path: str, opener: str, *, signed: bool = True) -> ClientConnection:
+        """Open a WebSocket and send the first frame."""
+        headers = self.headers("GET", path) if signed else {}
+        socket = await connect("ws" + self.plane.url[4:] + path, additional_headers=headers, max_size=None)
+        self.sockets.append(socket)
+        await socket.send(opener)
+        return socket
+
+    async def open_control(self) -> ClientConnection:
+        """Open the control channel and wait until the plane holds it."""
+        path = f"/v1/control-channel/{self.node_id}"
+        answer = await asyncio.to_thread(self.post, path)
+        assert answer.status == 201, answer.body
+        opener = OpenControlChannel(answer.token, str(uuid.uuid4()), "3.3.0.0").encode()
+        before = self._attached()
+        self.control = await self.dial(path + "?role=subscribe&stream=input", opener)
+        await eventually(lambda: self._attached() not in (None, before))
+        return self.control
+
+    async def open_data(self, session_id: str) -> ClientConnection:
+        """Open the agent's end of a session."""
+        path = f"/v1/data-channel/{session_id}"
+        answer = await asyncio.to_thread(self.post, path, body=b'{"RequestId":"r","ClientId":""}')
+        assert answer.status == 201, answer.body
+        opener = OpenAgentChannel(answer.token, str(uuid.uuid4()), self.node_id).encode()
+        return await self.dial(path + "?role=publish_subscribe", opener)
+
+    async def told_to_start(self) -> StartSession:
+        """Return the next session that the node is told to start."""
+        assert self.control is not None
+        return StartSession.decode((await heard(self.control, MessageType.INTERACTIVE_SHELL)).payload)
+
+    async def leave(self) -> None:
+        """Close every socket."""
+        for socket in self.sockets:
+            await socket.close()
+
+    def _attached(self) -> object:
+        def look(running: Plane) -> object:
+            node = running.store.nodes.get(self.node_id)
+            return node.control if node else None
+
+        return self.plane.call(look)
+
+
+async def open_client(started: dict[str, Any], *, version: str = "1.2.700.0") -> ClientConnection:
+    """Open the client's end with what StartSession or ResumeSession said."""
+    socket = await connect(started["StreamUrl"], max_size=None)
+    await socket.send(OpenClientChannel(started["TokenValue"], str(uuid.uuid4()), str(uuid.uuid4()), version).encode())
+    return socket
+
+
+async def eventually(predicate: Any, what: str = "") -> None:
+    """Wait until a predicate holds, without blocking the other peers in this loop."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LIMIT
+    while not predicate():
+        assert loop.time() < deadline, f"not within {LIMIT:g} s: {what or predicate}"
+        await asyncio.sleep(0.01)
+
+
+def post(url: str, headers: dict[str, str], body: bytes) -> Answer:
+    """Send a POST and return the answer, whatever its status."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=LIMIT)
+    try:
+        connection.request("POST", parts.path, body, headers)
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.read().decode())
+    finally:
+        connection.close()
+
+
+def session_state(plane: PlaneThread, session_id: str) -> str:
+    """Return what DescribeSessions would say of a session's status."""
+    return plane.call(lambda running: running.store.sessions[session_id].status.value)
+
+
+def as_json(message: AgentMessage) -> dict[str, Any]:
+    """Return the JSON object in a message's payload."""
+    found: dict[str, Any] = json.loads(message.payload)
+    return found
