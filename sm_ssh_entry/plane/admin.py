@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hmac
 import json
 import secrets
 from collections.abc import Awaitable, Callable
@@ -11,8 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
+from sm_ssh_entry.plane import training_jobs
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.front import guarded
+from sm_ssh_entry.plane.signature import same
 from sm_ssh_entry.plane.store import Store
 
 PREFIX = "/_sm-ssh"
@@ -23,6 +24,13 @@ _FAULT_FIELDS: dict[str, tuple[type, ...]] = {
     "status": (int,),
     "times": (int, type(None)),
     "delay": (int, float),
+}
+_JOB_FIELDS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "region": (str,),
+    "nodes": (int,),
+    "status": (str,),
+    "failure": (str,),
 }
 _CREDENTIAL_FIELDS: dict[str, tuple[type, ...]] = {
     "expires_in": (int, float, type(None)),
@@ -54,7 +62,13 @@ class Admin:
     def add_routes(self, app: web.Application) -> None:
         """Add the routes to an application."""
         app.router.add_get(f"{PREFIX}/status", self._status)
-        for name, serve in (("reset", self._do_reset), ("faults", self._faults), ("credentials", self._credentials)):
+        routes = {
+            "reset": self._do_reset,
+            "faults": self._faults,
+            "credentials": self._credentials,
+            "jobs": self._jobs,
+        }
+        for name, serve in routes.items():
             app.router.add_post(f"{PREFIX}/{name}", self._owned(name, serve))
 
     def status(self) -> dict[str, Any]:
@@ -65,7 +79,7 @@ class Admin:
         return self._about() | {
             "activations": len(store.activations),
             "nodes": {"Online": online, "ConnectionLost": len(nodes) - online},
-            "sessions": sum(session.link is not None and session.ended is None for session in store.sessions.values()),
+            "sessions": sum(not session.over for session in store.sessions.values()),
             "commands": len(store.commands),
             "faults": store.faults.listing(),
         }
@@ -73,7 +87,7 @@ class Admin:
     def _owned(self, name: str, serve: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]) -> Any:
         async def answer(http: web.Request) -> web.StreamResponse:
             given = http.headers.get("Authorization", "")
-            if not hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode()):
+            if not same(given, f"Bearer {self.token}"):
                 raise AwsError("AccessDeniedException", "This route needs the plane's own token.", 403)
             return web.json_response(await serve(_object(await http.read())))
 
@@ -104,6 +118,10 @@ class Admin:
         _check(params, _CREDENTIAL_FIELDS)
         credential = self._store.credentials.issue(**params)
         return {"environment": credential.environment(), "caller": dataclasses.asdict(credential.caller)}
+
+    async def _jobs(self, params: dict[str, Any]) -> dict[str, Any]:
+        _check(params, _JOB_FIELDS, required=("name", "region"))
+        return training_jobs.note(self._store, {"nodes": 1} | params).describe()
 
 
 def _object(body: bytes) -> dict[str, Any]:

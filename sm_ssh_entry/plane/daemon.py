@@ -182,6 +182,7 @@ def stop(where: Path) -> State | None:
     """
     state = running(where)
     if state is None:
+        _require_unlocked(where)
         state_file(where).unlink(missing_ok=True)
         return None
     os.kill(state.pid, signal.SIGTERM)
@@ -280,6 +281,20 @@ def _alone(where: Path) -> Iterator[bool]:
             yield False
             return
         yield True
+
+
+def _require_unlocked(where: Path) -> None:
+    if not (where / "plane.lock").exists():
+        return
+    with _alone(where) as alone:
+        if alone:
+            return
+    stale = read(where)
+    process = f"process {stale.pid}" if stale else "still starting"
+    raise TimedOut(
+        f"a local control plane holds {where} and does not answer ({process})",
+        hint=f"see {log_file(where)}" + (f"; kill -9 {stale.pid} ends it" if stale else ""),
+    )
 
 
 def _until(seconds: float) -> Iterator[None]:

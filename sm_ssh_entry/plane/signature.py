@@ -124,7 +124,7 @@ def string_to_sign(message: Message, signed: Signed) -> str:
     canonical = "\n".join(
         [
             message.method.upper(),
-            path if signed.service == "s3" else quote(_normal_path(path), safe="/~"),
+            path if signed.service == "s3" else _quoted(_normal_path(path), "/~"),
             _canonical_query(query),
             *(f"{name}:{' '.join(message.headers.get(name, '').split())}" for name in signed.headers),
             "",
@@ -132,14 +132,14 @@ def string_to_sign(message: Message, signed: Signed) -> str:
             _payload_hash(message, signed),
         ]
     )
-    return "\n".join([ALGORITHM, signed.timestamp, signed.scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    return "\n".join([ALGORITHM, signed.timestamp, signed.scope, hashlib.sha256(_raw(canonical)).hexdigest()])
 
 
 def hmac_signature(secret: str, signed: Signed, text: str) -> str:
     """Return the ordinary signature of a string to sign, in hexadecimal."""
     key = f"AWS4{secret}".encode()
     for part in (signed.date, signed.region, signed.service, "aws4_request", text):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        key = hmac.new(key, _raw(part), hashlib.sha256).digest()
     return key.hex()
 
 
@@ -164,13 +164,13 @@ def authenticate(
         AwsError: UnrecognizedClientException, ExpiredTokenException, InvalidSignatureException.
     """
     credential = store.credentials.get(signed.access_key) or foreign
-    if credential is None or not hmac.compare_digest(credential.token.encode(), signed.token.encode()):
+    if credential is None or not same(credential.token, signed.token):
         raise AwsError("UnrecognizedClientException", "The security token included in the request is invalid.")
     if credential.expires is not None and credential.expires <= store.clock():
         raise AwsError("ExpiredTokenException", "The security token included in the request is expired")
     _check_age(signed, now())
     expected = hmac_signature(credential.secret, signed, string_to_sign(message, signed))
-    if not hmac.compare_digest(expected.encode(), signed.signature.encode()):
+    if not same(expected, signed.signature):
         raise _mismatch()
     return credential
 
@@ -194,7 +194,7 @@ def authenticate_node(
     try:
         public_key_of(node.public_key).verify(
             base64.b64decode(signed.signature, validate=True),
-            string_to_sign(message, signed).encode(),
+            _raw(string_to_sign(message, signed)),
             padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=_SALT_LENGTH),
             hashes.SHA256(),
         )
@@ -203,9 +203,9 @@ def authenticate_node(
     return node, Caller(node.node_id, node_arn(store, node), node.node_id, node.node_id, store.account)
 
 
-def is_node_id(access_key: str) -> bool:
-    """Say whether an access key is a node's id, that is, whether the RSA variant signed."""
-    return access_key.startswith("mi-")
+def same(one: str, other: str) -> bool:
+    """Compare two secrets in constant time; what came in a header may hold bytes that are no text."""
+    return hmac.compare_digest(_raw(one), _raw(other))
 
 
 def public_key_of(text: str) -> RSAPublicKey:
@@ -225,6 +225,14 @@ def public_key_of(text: str) -> RSAPublicKey:
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < 2048:
         raise ValueError("not an RSA key of 2048 bits or more")
     return key
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _quoted(text: str, safe: str) -> str:
+    return quote(text, safe=safe, errors="surrogateescape")
 
 
 def _mismatch() -> AwsError:
@@ -266,7 +274,7 @@ def _canonical_query(query: str) -> str:
     for part in query.split("&") if query else []:
         name, _, value = part.partition("=")
         if name != "X-Amz-Signature":
-            pairs.append((quote(unquote(name), safe="-_.~"), quote(unquote(value), safe="-_.~")))
+            pairs.append((_quoted(unquote(name), "-_.~"), _quoted(unquote(value), "-_.~")))
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))
 
 

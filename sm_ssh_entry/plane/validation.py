@@ -73,7 +73,8 @@ def parse(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        found = json.loads(body, parse_constant=_no_constant)
+        # Strictly UTF-8: json's own decoder would guess UTF-16 and let half a surrogate pair pass.
+        found = json.loads(body.decode(), parse_constant=_no_constant)
         if b"\\u" in body:
             # Half a surrogate pair is legal JSON and no text: nothing behind this gate could encode it again.
             json.dumps(found, ensure_ascii=False).encode()
