@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T], timeout: float = 10.0, *, every: float = 0.02, what: str = "") -> T:
+def wait_until(predicate: Callable[[], T | None], timeout: float = 10.0, *, every: float = 0.02, what: str = "") -> T:
     """Return the predicate's first true value; fail the test when the deadline passes without one.
 
     Args:

@@ -29,7 +29,7 @@ _JOB_FIELDS: dict[str, tuple[type, ...]] = {
     "name": (str,),
     "region": (str,),
     "nodes": (int,),
-    "status": (str,),
+    "job_status": (str,),
     "failure": (str,),
 }
 _CREDENTIAL_FIELDS: dict[str, tuple[type, ...]] = {

@@ -143,7 +143,7 @@ def run(
     job: Job,
     *,
     environments: Mapping[str, Mapping[str, str]],
-    prepare: Callable[[str], None],
+    prepare: Callable[[str], object],
     out: IO[bytes],
     stop_seconds: float = STOP_SECONDS,
 ) -> int:

@@ -51,10 +51,12 @@ def operations() -> dict[str, Handler]:
         session_api,
         settings,
         tags,
+        training_jobs,
     )
 
     ssm = (activations, describe, documents_api, nodes, run_command_api, session_api, settings, tags)
     table = {f"AmazonSSM.{name}": handler for module in ssm for name, handler in module.OPERATIONS.items()}
+    table |= {f"SageMaker.{name}": handler for name, handler in training_jobs.OPERATIONS.items()}
     return table | {f"EC2WindowsMessageDeliveryService.{name}": one for name, one in messages.OPERATIONS.items()}
 
 

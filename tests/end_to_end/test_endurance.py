@@ -1,0 +1,115 @@
+"""What a session and a node survive: a bad network, killed agents, many logins at once, a thousand sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.machine import SM_SSH, Job, Machine, processes
+from tests.end_to_end.relay import Relay
+from tests.waiting import wait_until
+
+COPY_BYTES = 64 << 20
+
+
+@pytest.fixture(scope="module")
+def job(machine: Machine) -> Iterator[Job]:
+    job = machine.job("endures", "sleep", "900")
+    job.online()
+    assert machine.run("run", job.host, "--", "true").returncode == 0
+    yield job
+    job.kill()
+
+
+@pytest.fixture(scope="module")
+def payload(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("payload") / "data"
+    path.write_bytes(os.urandom(COPY_BYTES))
+    return path
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else ""
+
+
+def copy_through(machine: Machine, job: Job, relay: Relay, payload: Path, direction: str) -> subprocess.Popen[bytes]:
+    """Start a copy whose data channel goes through the relay."""
+    env = {**machine.env, "AWS_ENDPOINT_URL": relay.url}
+    if direction == "up":
+        words, source, sink = ["sha256sum"], payload.open("rb"), subprocess.PIPE
+    else:
+        words, source, sink = [f"cat {payload}"], None, subprocess.PIPE
+    return subprocess.Popen(
+        [*SM_SSH, "run", job.host, "--", *words], env=env, stdin=source or subprocess.DEVNULL, stdout=sink
+    )
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_copy_survives_a_relay_that_is_cut_for_ten_seconds(
+    machine: Machine, job: Job, payload: Path, direction: str
+) -> None:
+    with Relay(machine.env["AWS_ENDPOINT_URL"]) as relay:
+        copy = copy_through(machine, job, relay, payload, direction)
+        wait_until(lambda: relay.passed > COPY_BYTES // 8, 60, what="an eighth of the copy")
+        relay.cut()
+        assert copy.poll() is None
+        threading.Event().wait(10)  # the cut itself: its length is what is tested
+        relay.mend()
+        out, _ = copy.communicate(timeout=120)
+    assert copy.returncode == 0
+    seen = out.split()[0].decode() if direction == "up" else hashlib.sha256(out).hexdigest()
+    assert seen == digest(payload)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_copy_survives_loss_reordering_and_duplicates(
+    machine: Machine, job: Job, payload: Path, direction: str
+) -> None:
+    with Relay(machine.env["AWS_ENDPOINT_URL"]) as relay:
+        relay.weather.loss = relay.weather.duplicates = relay.weather.reordering = 0.05
+        copy = copy_through(machine, job, relay, payload, direction)
+        out, _ = copy.communicate(timeout=180)
+        assert min(relay.lost, relay.doubled, relay.swapped) > 10
+    assert copy.returncode == 0
+    seen = out.split()[0].decode() if direction == "up" else hashlib.sha256(out).hexdigest()
+    assert seen == digest(payload)
+
+
+def agents(job: Job) -> list[int]:
+    """Return the processes of the node's agent, the oldest first."""
+    return sorted(
+        processes(lambda words, env: "plane.agent" in words and job.host.split(".")[0] in env.get("SM_SSH_ROOT", ""))
+    )
+
+
+@pytest.mark.parametrize("which", ["core", "worker"])
+def test_killed_agent_comes_back_and_the_job_does_not_notice(machine: Machine, job: Job, which: str) -> None:
+    before = agents(job)
+    assert len(before) >= 2
+    victim = before[0] if which == "core" else before[1]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: victim not in agents(job), what="the killed agent gone")
+
+    def logs_in() -> bool:
+        return machine.run("run", job.host, "--", "true").returncode == 0
+
+    wait_until(logs_in, 60, every=0.2, what="a login after the kill")
+    assert job.process.poll() is None
+
+
+def test_fifty_logins_at_once(machine: Machine, job: Job) -> None:
+    def login(number: int) -> tuple[int, str]:
+        done = machine.run("run", job.host, "--", "echo", str(number), timeout=180)
+        return done.returncode, done.stdout.strip() + done.stderr
+
+    with ThreadPoolExecutor(50) as pool:
+        assert list(pool.map(login, range(50))) == [(0, str(i)) for i in range(50)]
