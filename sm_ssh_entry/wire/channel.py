@@ -138,6 +138,16 @@ class DataChannel:
         return len(self._link.sender)
 
     @property
+    def max_payload(self) -> int:
+        """Most bytes of the stream in one message that this end sends."""
+        return self._max_payload
+
+    @property
+    def pending_frames(self) -> int:
+        """Number of frames that :meth:`frames_to_send` would give."""
+        return self._link.pending_frames
+
+    @property
     def held_bytes(self) -> int:
         """Memory taken by messages that came out of order or while not ``accepting``; at most stream.MAX_HELD_BYTES."""
         return self._link.receiver.held_bytes

@@ -49,6 +49,11 @@ class Link:
         self._out: list[bytes] = []
         self.debug = logger.isEnabledFor(logging.DEBUG)
 
+    @property
+    def pending_frames(self) -> int:
+        """How many frames are to be sent now."""
+        return len(self._out)
+
     def frames_to_send(self) -> list[bytes]:
         """Take what is to be sent now."""
         frames, self._out = self._out, []

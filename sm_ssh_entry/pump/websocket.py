@@ -1,0 +1,104 @@
+"""The connections that a pump runs over, and how one is usually opened. Importing this imports no WebSocket library."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sm_ssh_entry.pump.errors import DialRefused
+from sm_ssh_entry.wire.message import MAX_FRAME_BYTES
+
+if TYPE_CHECKING:
+    import ssl
+
+logger = logging.getLogger("sm_ssh_entry.pump")
+
+#: WebSocket pings, in seconds. The service expects a sign of life more often than once a minute.
+PING_INTERVAL = 20.0
+PING_TIMEOUT = 30.0
+#: Frames that the library reads ahead, and bytes that it buffers for writing.
+MAX_QUEUED_FRAMES = 64
+WRITE_BUFFER_BYTES = 256 * 1024
+#: How long a close may take, in seconds.
+CLOSE_TIMEOUT = 1.0
+
+
+class WebSocketLike(Protocol):
+    """What is needed of a connection. ``websockets`` has it, and a test writes it in ten lines."""
+
+    async def recv(self) -> str | bytes:
+        """Return the next message, or raise when the connection is gone."""
+
+    async def send(self, message: bytes) -> None:
+        """Send one message; wait while the buffers are full."""
+
+    async def close(self) -> None:
+        """Close the connection."""
+
+
+async def open_websocket(
+    url: str,
+    opener: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    open_timeout: float = 15.0,
+    proxy: bool = True,
+) -> WebSocketLike:
+    """Open a websocket and present ``opener``, the first text frame; what a ``dial`` usually ends with.
+
+    Arguments: ``headers`` for the handshake, e.g. a signature; ``tls`` for ``wss`` with other than the system's
+    authorities; ``open_timeout`` in seconds; ``proxy``: heed the proxy settings of the environment. Raises OSError,
+    TimeoutError or ``websockets.exceptions.WebSocketException``; DialRefused for an HTTP status that will not change
+    by asking again.
+    """
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import InvalidStatus
+
+    options: dict[str, Any] = {} if tls is None else {"ssl": tls}
+    if not proxy:
+        options["proxy"] = None
+    try:
+        socket = await connect(
+            url,
+            additional_headers=dict(headers or {}),
+            compression=None,
+            max_size=MAX_FRAME_BYTES,
+            max_queue=MAX_QUEUED_FRAMES,
+            write_limit=WRITE_BUFFER_BYTES,
+            open_timeout=open_timeout,
+            ping_interval=PING_INTERVAL,
+            ping_timeout=PING_TIMEOUT,
+            close_timeout=CLOSE_TIMEOUT,
+            user_agent_header=None,
+            **options,
+        )
+    except InvalidStatus as error:
+        status = error.response.status_code
+        if 400 <= status < 500 and status not in {408, 429}:
+            raise DialRefused(f"the service refuses the connection: HTTP {status}") from error
+        raise
+    try:
+        await socket.send(opener)
+    except BaseException:
+        await socket.close()
+        raise
+    return socket
+
+
+async def hang_up(socket: WebSocketLike) -> None:
+    """Close a connection whose peer may be gone."""
+    try:
+        await asyncio.wait_for(socket.close(), 2 * CLOSE_TIMEOUT)
+    except losses() as error:
+        logger.debug("= closing: %s", error)
+
+
+def losses() -> tuple[type[BaseException], ...]:
+    """Errors that mean the connection is gone, or was not to be had now."""
+    from websockets.exceptions import WebSocketException
+
+    # Python 3.10's asyncio.TimeoutError is not the built-in one, which is an OSError.
+    return (OSError, EOFError, asyncio.TimeoutError, WebSocketException)
