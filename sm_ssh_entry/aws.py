@@ -78,6 +78,17 @@ def regions(service: str, *, profile: str | None = None, like: str = "us-east-1"
     return list(session.get_available_regions(service, partition_name=partition))
 
 
+def ca_bundle(profile: str | None = None) -> str:
+    """Return the file of certificate authorities that AWS clients trust: AWS_CA_BUNDLE, the profile's, or botocore's.
+
+    Args:
+        profile: profile; None: the environment's.
+    """
+    from botocore.httpsession import get_cert_path
+
+    return str(_session(profile).get_config_variable("ca_bundle") or get_cert_path(True))
+
+
 def code_of(error: BaseException) -> str:
     """Return AWS's error code of an exception, ``""`` where it has none."""
     response = getattr(error, "response", None)

@@ -1,16 +1,15 @@
-"""``sm-ssh``: the root command. Subcommands are named here and imported only when called, so that --help stays fast."""
+"""``sm-ssh``: the table of commands, imported only when called. A login waits for this module, so it imports little."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import click
+from sm_ssh_entry.errors import SmSshError
 
-from sm_ssh_entry import __version__, contract
-from sm_ssh_entry.cli.lazy import LazyGroup, Table
-from sm_ssh_entry.errors import INTERRUPTED, SmSshError
+if TYPE_CHECKING:
+    from sm_ssh_entry.cli.lazy import Table
 
 COMMANDS: Table = {
     "list": ("sm_ssh_entry.cli.nodes", "list_nodes", "List managed nodes and whether they are Online."),
@@ -23,44 +22,30 @@ COMMANDS: Table = {
 }
 
 
-@click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "-v", "--version", prog_name="sm-ssh")
-def cli() -> None:
-    """SSH into Amazon SageMaker containers."""
-
-
 def report(error: SmSshError) -> int:
     """Print an expected failure as one line and a hint on stderr; return its exit code."""
-    print(f"sm-ssh: {error.message}", file=sys.stderr)
+    print(f"sm-ssh: {error.message}", file=sys.stderr, flush=True)
     if error.hint:
-        print(f"  hint: {error.hint}", file=sys.stderr)
+        print(f"  hint: {error.hint}", file=sys.stderr, flush=True)
     return error.exit_code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status; expected failures print one line and a hint.
+    """Run the command line and return its exit status.
+
+    ``start-proxy`` goes its own way, past click: every login waits for it.
 
     Args:
         argv: words after the program's name; None: the process's own.
     """
-    try:
-        status = cli.main(args=None if argv is None else list(argv), prog_name="sm-ssh", standalone_mode=False)
-    except click.exceptions.Abort:
-        return INTERRUPTED
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except SmSshError as error:
-        if os.environ.get(contract.DEBUG):
-            raise
-        return report(error)
-    except BrokenPipeError:
-        # The reader of our output went away (sm-ssh list | head): say nothing, and let no later flush complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    return status if isinstance(status, int) else 0
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["start-proxy"] and not {"-h", "--help"} & set(words):
+        from sm_ssh_entry.cli import proxy
+
+        return proxy.main(words[1:])
+    from sm_ssh_entry.cli import root
+
+    return root.run(words)
 
 
 if __name__ == "__main__":

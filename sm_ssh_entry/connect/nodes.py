@@ -137,6 +137,7 @@ def listed(ssm: Any, kind: str = "") -> tuple[Node, ...]:
     if kind:
         filters = [{"Key": f"tag:{contract.TAG_RESOURCE_KIND}", "Values": [kind]}]
     found = named(ssm, describe(ssm, filters))
+    found = tuple(with_tags(ssm, node) if not node.kind else node for node in found)
     return tuple(sorted(found, key=lambda node: (not node.online, _newest_first(node))))
 
 

@@ -121,11 +121,10 @@ def remote_line(words: Sequence[str]) -> str:
 
 
 def _shell_words(words: Sequence[str]) -> str:
-    """Quote a ProxyCommand: for the user's shell on POSIX, for CreateProcess on Windows; ``%`` is ``ssh``'s own sign."""
+    """Quote a ProxyCommand: for the user's shell on POSIX, for CreateProcess on Windows. ``%`` is ``ssh``'s own."""
     if os.name == "nt":
         return " ".join(f'"{word}"' if " " in word else word for word in words).replace("%", "%%")
-    # exec: without it a shell that is not bash stays between ssh and the proxy, and takes the hang-up for itself.
-    return "exec " + shlex.join(words).replace("%", "%%")
+    return shlex.join(words).replace("%", "%%")
 
 
 def _quoted(path: Path) -> str:

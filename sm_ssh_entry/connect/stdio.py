@@ -83,14 +83,19 @@ class Output:
         """Queue bytes for the reader."""
         self._taken += len(data)
         self._queue.put(data)
-        while self._taken - self.written > _HIGH:
+        while self._is_full:
             self._room.clear()
-            await self._room.wait()
+            if self._is_full:  # asked again: the thread may have caught up just before the clear
+                await self._room.wait()
 
     async def finish(self) -> None:
         """Wait until everything is written."""
         self._queue.put(None)
         await self._finished.wait()
+
+    @property
+    def _is_full(self) -> bool:
+        return self._taken - self.written > _HIGH
 
     def _work(self) -> None:
         try:

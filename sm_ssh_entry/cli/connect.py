@@ -1,0 +1,104 @@
+"""``sm-ssh connect | run | start-proxy | stop-waiting``."""
+
+from __future__ import annotations
+
+import click
+
+from sm_ssh_entry.cli.options import aws_options, raw_words
+from sm_ssh_entry.errors import BadInput, NotFound
+
+_PRINT_CONFIG = "--print-config"
+
+
+@click.command(context_settings=raw_words())
+@aws_options
+@click.option(
+    _PRINT_CONFIG, "print_config", is_flag=True, help="Print the lines for ~/.ssh/config and do nothing else."
+)
+@click.argument("name", required=False)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[SSH OPTIONS] [-- COMMAND...]")
+def connect(
+    region: str | None, profile: str | None, print_config: bool, name: str | None, words: tuple[str, ...]
+) -> int:
+    """Log in to NAME with the system's ssh. What follows NAME goes to ssh: its options, then a remote command.
+
+    NAME is my-job.training.sagemaker, algo-2.my-job.training.sagemaker or mi-…; user@ may stand before it. The exit
+    status is ssh's; where the node could not be reached it is that of the error.
+    """
+    from sm_ssh_entry.connect import keys, names, ssh_client, ssh_command, ssh_config
+
+    if _PRINT_CONFIG in words:
+        print_config, words = True, tuple(word for word in words if word != _PRINT_CONFIG)
+    if print_config:
+        click.echo(ssh_config.lines(name or "", region=region, profile=profile), nl=False)
+        return 0
+    if not name:
+        raise BadInput("whom to connect to?", hint="sm-ssh connect my-job.training.sagemaker; sm-ssh list shows names")
+    target = names.parse(name)
+    split = ssh_command.split(words)
+    identity = split.value_of("i")
+    candidates = keys.candidates(identity)
+    with ssh_client.notes() as kept:
+        proxy = ssh_command.proxy_words(target, region=region, profile=profile, identity=identity, outcome=kept.outcome)
+        return ssh_client.run(ssh_command.ssh_argv(target, proxy, candidates, split), kept)
+
+
+@click.command(context_settings=raw_words())
+@aws_options
+@click.option("--identity", "-i", metavar="KEY", default="", help="Private key to use.")
+@click.argument("name")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, required=True, metavar="-- COMMAND...")
+def run(region: str | None, profile: str | None, identity: str, name: str, words: tuple[str, ...]) -> int:
+    """Run COMMAND on NAME and end with its exit status.
+
+    Several words reach the command exactly as they are; a single word is a line for the remote shell. Output and errors
+    stay apart. A status of 255 is the remote command's own: failures on the way there have other codes.
+    """
+    from sm_ssh_entry.connect import keys, names, ssh_client, ssh_command
+
+    target = names.parse(name)
+    line = ssh_command.remote_line(words[1:] if words[0] == "--" else words)
+    with ssh_client.notes() as kept:
+        proxy = ssh_command.proxy_words(target, region=region, profile=profile, identity=identity, outcome=kept.outcome)
+        options = ssh_command.Words(options=("-T",), command=(line,))
+        argv = ssh_command.ssh_argv(
+            target, proxy, keys.candidates(identity), options, extra=ssh_client.options_for_log(kept)
+        )
+        return ssh_client.run_logged(argv, kept)
+
+
+@click.command(name="start-proxy")
+@aws_options
+@click.option("--identity", metavar="KEY", help="Private key that ssh will use.")
+@click.option("--outcome", hidden=True)
+@click.argument("host")
+@click.argument("port", required=False)
+def start_proxy(**given: str | None) -> int:
+    """Be the ProxyCommand of ssh: join standard input and output to the sshd of HOST.
+
+    PORT counts only for nodes whose tags do not name one. sm-ssh connect --print-config prints the lines for
+    ~/.ssh/config.
+    """
+    from sm_ssh_entry.cli import proxy
+
+    rest = [word for word in (given.pop("host"), given.pop("port")) if word]
+    return proxy.main([word for name, value in given.items() if value for word in (f"--{name}", value)] + rest)
+
+
+@click.command(name="stop-waiting")
+@aws_options
+@click.argument("name")
+def stop_waiting(region: str | None, profile: str | None, name: str) -> int:
+    """Release NAME, held before its start, and say who was released. A job's name means all of its nodes."""
+    from sm_ssh_entry.connect import diagnose, names, release
+    from sm_ssh_entry.connect.access import Access
+
+    target = names.parse(name)
+    access = Access(region, profile).towards(target)
+    try:
+        released = release.release(access, target)
+    except NotFound:
+        raise diagnose.no_node(access, target) from None
+    for node, line in released:
+        click.echo(f"{node.host} ({node.node_id}): {line}")
+    return 0

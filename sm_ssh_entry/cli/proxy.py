@@ -1,0 +1,113 @@
+"""``sm-ssh start-proxy``, the ProxyCommand of ``ssh``: parsed by hand, because every login waits for these imports.
+
+``python -m sm_ssh_entry.cli.proxy`` is the same thing; ``sm-ssh connect`` and the configuration it prints use it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from sm_ssh_entry import contract
+from sm_ssh_entry.cli.main import report
+from sm_ssh_entry.errors import INTERRUPTED, BadInput, SmSshError
+
+USAGE = "sm-ssh start-proxy [--region R] [--profile P] [--identity KEY] [--outcome FILE] HOST [PORT]"
+_OPTIONS = ("region", "profile", "identity", "outcome")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Be the ProxyCommand and return the exit status; an expected failure prints one line and a hint on stderr.
+
+    Args:
+        argv: words after the program's name; None: the process's own.
+    """
+    options: dict[str, str] = {}
+    try:
+        options, host, port = parse(sys.argv[1:] if argv is None else argv)
+        return run(host, port, **options)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SmSshError as error:
+        from sm_ssh_entry.connect.ssh_client import leave_code
+
+        leave_code(options.get("outcome", ""), error.exit_code)
+        if os.environ.get(contract.DEBUG):
+            raise
+        return report(error)
+
+
+def run(host: str, port: int, *, region: str = "", profile: str = "", identity: str = "", outcome: str = "") -> int:
+    """Take the steps of connect.
+
+    Args:
+        host: name of the node.
+        port: sshd's port where the node's tags do not say it; 0: the usual one.
+        region: given region.
+        profile: given profile.
+        identity: path of the key to use.
+        outcome: read by ``main``.
+    """
+    del outcome
+    if os.environ.get(contract.DEBUG):
+        _log_to_stderr()
+    from sm_ssh_entry.connect import connect
+
+    request = connect.Request(
+        host=host,
+        region=region or None,
+        profile=profile or None,
+        identity=identity,
+        port=port or connect.DEFAULT_PORT,
+        warn=warn,
+    )
+    return connect.run(request)
+
+
+def parse(argv: Sequence[str]) -> tuple[dict[str, str], str, int]:
+    """Take the command line apart into options, host and port (0: none).
+
+    Raises:
+        BadInput: it is not as ``USAGE`` says.
+    """
+    options: dict[str, str] = {}
+    rest: list[str] = []
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        name, equals, value = word.partition("=")
+        if name.startswith("--") and name[2:] in _OPTIONS:
+            if not equals and not words:
+                raise BadInput(f"{name} needs a value", hint=USAGE)
+            options[name[2:]] = value if equals else words.pop(0)
+        elif word.startswith("-"):
+            raise BadInput(f"there is no option {word}", hint=USAGE)
+        else:
+            rest.append(word)
+    if not 1 <= len(rest) <= 2:
+        raise BadInput("one host name is expected, and perhaps a port", hint=USAGE)
+    port = rest[1] if len(rest) == 2 else "0"
+    if not port.isdigit() or int(port) > 65535:
+        raise BadInput(f"{port!r} is not a port", hint=USAGE)
+    return options, rest[0], int(port)
+
+
+def warn(line: str) -> None:
+    """Print one line for the user of ``ssh``."""
+    print(f"sm-ssh: {line}", file=sys.stderr, flush=True)
+
+
+def _log_to_stderr() -> None:
+    """Log what our own modules say. Not the libraries': theirs would show tokens."""
+    import logging
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(relativeCreated)7.0f ms %(name)s: %(message)s"))
+    ours = logging.getLogger("sm_ssh_entry")
+    ours.addHandler(handler)
+    ours.setLevel(logging.DEBUG)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

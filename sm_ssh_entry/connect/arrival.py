@@ -1,0 +1,109 @@
+"""Waiting for a node: often at first, then every few seconds, with the job's own progress told as it changes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sm_ssh_entry.connect import diagnose, jobs, nodes
+from sm_ssh_entry.connect.access import Access
+from sm_ssh_entry.connect.names import Target
+from sm_ssh_entry.connect.nodes import Node
+from sm_ssh_entry.errors import ConnectionLost, SmSshError, Throttled, TimedOut
+
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 3.0
+# How often SageMaker is asked: a job's status changes seldom, and DescribeTrainingJob is throttled early.
+_JOB_PAUSE = 5.0
+# A job that is being submitted while we already wait is not an error yet.
+_SUBMISSION_GRACE = 15.0
+
+
+def wait(access: Access, target: Target, *, timeout: float, progress: Callable[[str], None]) -> Node:
+    """Wait until a node is Online and return it.
+
+    Args:
+        access: account and region.
+        target: whom to wait for.
+        timeout: seconds.
+        progress: told one line whenever something has changed.
+
+    Raises:
+        NotFound: there is no such job.
+        NotRegistered: the job has ended and its node never came.
+        ConnectionLost: the job has ended and its node is gone.
+        TimedOut: the deadline passed; the message says how far it got.
+    """
+    ssm = access.client("ssm")
+    watch = _Watch(access, target, progress)
+    started = time.monotonic()
+    pause, clock = _FIRST_PAUSE, threading.Event()
+    while True:
+        node = _online(ssm, target, watch)
+        if node:
+            return node
+        waited = time.monotonic() - started
+        watch.ask_job(waited)
+        if waited + pause > timeout:
+            clock.wait(max(0.0, timeout - waited))
+            node = _online(ssm, target, watch)
+            if node:
+                return node
+            raise TimedOut(
+                f"{target.host} was not Online within {timeout:g} s: {watch.state or 'no node has registered'}",
+                hint="wait longer with --timeout, or look at the job's log",
+            )
+        clock.wait(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+class _Watch:
+    """What is known so far, told when it changes."""
+
+    def __init__(self, access: Access, target: Target, progress: Callable[[str], None]) -> None:
+        self.state = ""
+        self.lost: ConnectionLost | None = None
+        self._access, self._target, self._progress = access, target, progress
+        self._sagemaker: Any = None
+        self._next_ask = 0.0
+        self._may_ask = jobs.describable(target)
+
+    def tell(self, state: str) -> None:
+        """Report a state, once."""
+        if state != self.state:
+            self.state = state
+            self._progress(state)
+
+    def ask_job(self, waited: float) -> None:
+        """Ask SageMaker how the job is, not too often; raise where no node can come any more."""
+        if not self._may_ask or waited < self._next_ask:
+            return
+        self._next_ask = waited + _JOB_PAUSE
+        try:
+            self._sagemaker = self._sagemaker or self._access.client("sagemaker")
+            job = jobs.ask(self._sagemaker, self._target)
+        except SmSshError as error:
+            self._may_ask = isinstance(error, Throttled)
+            return
+        if job is None:
+            if waited >= _SUBMISSION_GRACE:
+                raise self.lost or diagnose.no_node(self._access, self._target)
+            self.tell(f"no {jobs.noun(self._target)} {self._target.resource} yet")
+        elif job.ended:
+            raise self.lost or diagnose.not_registered(job)
+        elif not self.lost:
+            self.tell(f"{job.noun} is {job.state}, no node has registered")
+
+
+def _online(ssm: Any, target: Target, watch: _Watch) -> Node | None:
+    try:
+        node = nodes.find(ssm, target)
+    except ConnectionLost as error:
+        watch.lost = error
+        watch.tell(error.message)
+        return None
+    if node is None:
+        watch.tell("no node has registered")
+    return node

@@ -1,0 +1,157 @@
+"""Running the system's ``ssh`` as a child: its terminal is ours, its status is ours, and where it could not connect,
+the reason that its proxy left for us.
+
+We stay instead of exec'ing for two reasons: ``ssh`` has one status, 255, for everything that is not the remote
+command's, and Windows has no exec.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sm_ssh_entry import command
+from sm_ssh_entry.errors import KeyRefused, SessionFailed, SmSshError, ToolMissing
+
+SSH_FAILED = 255
+_EXIT_STATUS = re.compile(r"^debug1: Exit status (-?[0-9]+)", re.MULTILINE)
+_INSTALL = "install the OpenSSH client"
+
+
+@dataclass(frozen=True)
+class Notes:
+    """A private folder for one run of ``ssh``: what the proxy and ``ssh`` itself note there."""
+
+    folder: Path
+
+    @property
+    def outcome(self) -> Path:
+        """Where the proxy writes the exit code of its error."""
+        return self.folder / "outcome.json"
+
+    @property
+    def log(self) -> Path:
+        """``ssh -E``."""
+        return self.folder / "ssh.log"
+
+    def proxy_code(self) -> int:
+        """Return the exit code that the proxy ended with, 0 where it wrote none."""
+        try:
+            return int(json.loads(self.outcome.read_text(encoding="utf-8"))["code"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+
+
+def leave_code(path: str, code: int) -> None:
+    """Proxy's side: leave an exit code for whoever started ``ssh``.
+
+    Args:
+        path: file; ``""``: nobody asks.
+        code: exit code.
+    """
+    if path:
+        with contextlib.suppress(OSError):
+            Path(path).write_text(json.dumps({"code": code}), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def notes() -> Iterator[Notes]:
+    """Make the folder, and remove it afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="sm-ssh-"))
+    try:
+        yield Notes(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(argv: Sequence[str], kept: Notes) -> int:
+    """Run ``ssh`` in our place and return its status, or the proxy's own code where that is why it failed.
+
+    Raises:
+        ToolMissing: there is no ``ssh``.
+    """
+    status = _run(argv)
+    return (kept.proxy_code() or status) if status == SSH_FAILED else status
+
+
+def run_logged(argv: Sequence[str], kept: Notes) -> int:
+    """Run ``ssh`` for one command, with its log in a file (``-E``), and return the remote status exactly.
+
+    The log tells the remote command's own 255 from a connection that failed.
+
+    Raises:
+        KeyRefused: the node takes none of our keys.
+        SessionFailed: the host key is another one, or the connection failed or broke.
+    """
+    status = _run(argv)
+    log = kept.log.read_text(encoding="utf-8", errors="replace") if kept.log.exists() else ""
+    ended = _EXIT_STATUS.findall(log)
+    if status != SSH_FAILED or (ended and int(ended[-1]) == SSH_FAILED):
+        return status
+    code = kept.proxy_code()
+    if code:
+        return code
+    raise _failure([line for line in log.splitlines() if line.strip() and not line.startswith("debug")])
+
+
+def options_for_log(kept: Notes) -> list[str]:
+    """Return the options that ``run_logged`` needs."""
+    return ["-E", str(kept.log), "-o", "LogLevel=DEBUG1"]
+
+
+def _failure(lines: list[str]) -> SmSshError:
+    text = "\n".join(lines)
+    last = lines[-1].strip() if lines else "ssh ended without a word"
+    if "Host key verification failed" in text:
+        return SessionFailed(
+            "Host key verification failed: what answers is not the node that registered",
+            hint="somebody may be in between; if sshd was set up anew on the node, restart the job",
+        )
+    if "Permission denied" in text:
+        return KeyRefused(f"the node takes none of our keys ({last})", hint="name the key of the job: SSH_KEY=path")
+    return SessionFailed(f"ssh failed: {last}", hint="sm-ssh connect NAME -v shows each step")
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
+        child = command.spawn(argv, stdin=None)
+    except ToolMissing as error:
+        raise ToolMissing(error.message, hint=_INSTALL) from error
+    # Ctrl-C is for ssh, which has the same terminal; TERM and HUP may have been sent to us alone.
+    before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT,)}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            before[number] = signal.signal(number, lambda got, _: child.send_signal(got))
+    try:
+        return command.shell_status(_wait(child))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(child: command.Popen[bytes]) -> int:
+    """Wait for the child; when its own escape (``~^Z``) stops it, stop and go on with it."""
+    if sys.platform == "win32":
+        return child.wait()
+    while True:
+        _, status = os.waitpid(child.pid, os.WUNTRACED)
+        if os.WIFSTOPPED(status):
+            os.kill(os.getpid(), signal.SIGSTOP)
+            os.kill(child.pid, signal.SIGCONT)
+            continue
+        child.returncode = os.waitstatus_to_exitcode(status)
+        return child.returncode
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing; unlike SIG_IGN this is not handed down to the child."""

@@ -1,0 +1,47 @@
+"""The lines for ``~/.ssh/config`` with which ``ssh my-job.training.sagemaker``, ``scp`` and IDEs just work."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from sm_ssh_entry.connect import folder, hostkeys, names
+from sm_ssh_entry.connect.ssh_command import ALIVE_COUNT, ALIVE_INTERVAL
+
+EVERY_HOST = "*.sagemaker mi-*"
+
+
+def lines(name: str = "", *, region: str | None = None, profile: str | None = None) -> str:
+    """Return one ``Host`` block.
+
+    ``%n`` is the name as it was typed; ``%h`` would be in lower case, and names of jobs are not. The host key is looked
+    up by that same name in our file, which the proxy has written by then.
+
+    Args:
+        name: for this name only; ``""``: for every name of ours.
+        region: written into the block.
+        profile: likewise.
+    """
+    pattern, called, user = EVERY_HOST, "%n", names.ROOT_USER
+    if name:
+        target = names.parse(name)
+        pattern, called = target.host, target.host
+        region, user = region or target.region or None, target.user or user
+    words = [sys.executable, "-m", "sm_ssh_entry.cli.proxy"]
+    for option, value in (("--region", region), ("--profile", profile)):
+        if value:
+            words += [option, value]
+    own = folder.ssh_folder() / "sm-ssh"
+    settings = (
+        ("User", user),
+        ("ProxyCommand", f"{shlex.join(words).replace('%', '%%')} {called}"),
+        ("UserKnownHostsFile", f'"{hostkeys.known_hosts()}"'),
+        ("GlobalKnownHostsFile", "none"),
+        ("StrictHostKeyChecking", "yes"),
+        ("UpdateHostKeys", "no"),
+        ("IdentityFile", f'"{folder.ssh_folder() / "id_ed25519"}"'),
+        ("IdentityFile", f'"{own / "id_ed25519"}"'),
+        ("ServerAliveInterval", str(ALIVE_INTERVAL)),
+        ("ServerAliveCountMax", str(ALIVE_COUNT)),
+    )
+    return "\n".join([f"Host {pattern}", *(f"    {key} {value}" for key, value in settings)]) + "\n"
