@@ -1,0 +1,123 @@
+"""``sm-ssh-entry start|status|health|authorize|deregister``: the container's own command line, called by the stub."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from sm_ssh_entry import __version__, contract
+from sm_ssh_entry.boot import deregister as deregistration
+from sm_ssh_entry.boot import environment, health, hold, keys, log, signals, status, supervise, waiters
+from sm_ssh_entry.contract import Paths
+from sm_ssh_entry.errors import INTERRUPTED, BadInput, SetupFailed, SmSshError, TimedOut
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-v", "--version", prog_name="sm-ssh-entry")
+def cli() -> None:
+    """SSH in this container. To run a command of one of these names, put -- before it."""
+
+
+@cli.command()
+@click.option("--timeout", default=120.0, show_default=True, help="Seconds to wait until it is registered.")
+def start(timeout: float) -> None:
+    """Start SSH beside a command that runs already (Studio, notebook instances). Does nothing where it is on."""
+    paths = _paths()
+    if supervise.running(str(paths.run)):
+        click.echo(health.check(paths, os.environ).line)
+        return
+    status.prepare(paths)
+    given = environment.given()
+    fifo, path = waiters.open_fifo(str(paths.waiters), time.time() + timeout)
+    try:
+        life = hold.launch(given, job=0, word="")
+        pipe = signals.SignalPipe(signals.STOPPING)
+        event = hold.Hold(fifo, life, pipe).next(time.monotonic() + timeout)
+        pipe.close()
+    finally:
+        waiters.remove(path)
+        os.close(fifo)
+    if event is hold.Event.SIGNAL:
+        raise KeyboardInterrupt
+    if event is hold.Event.DEADLINE:
+        raise TimedOut(f"not registered within {timeout:g} s; it goes on", hint="sm-ssh-entry status")
+    found = status.read(paths)
+    if event in (hold.Event.FAILED, hold.Event.DIED):
+        # The services have said why in the same log.
+        raise SetupFailed(str(found.get("error", "the SSH services ended")), hint=str(found.get("hint", "")))
+    click.echo(str(found.get("node_id") or found.get("phase", "")))
+
+
+@cli.command(name="status")
+@click.option("--output", type=click.Choice(["plain", "json"]), default="plain", show_default=True)
+def show(output: str) -> None:
+    """Show what became of SSH here: phase, node, port, error, times."""
+    found = status.read(_paths())
+    if output == "json":
+        click.echo(json.dumps(found or {"phase": "off"}, indent=1))
+        return
+    for name, value in _rows(found or {"phase": "off"}):
+        click.echo(f"{name:<12} {value}")
+
+
+@cli.command(name="health")
+def check() -> int:
+    """Exit with 0 where SSH is off or in order, else with 1 and a line that says why. For HEALTHCHECK."""
+    found = health.check(_paths(), os.environ)
+    click.echo(found.line, err=not found.good)
+    return 0 if found.good else 1
+
+
+@cli.command()
+@click.argument("key", nargs=-1, required=True)
+def authorize(key: tuple[str, ...]) -> None:
+    """Let the owner of a public key log in. The key is given as it stands in its .pub file."""
+    click.echo(f"authorized SHA256:{keys.authorize(_paths(), ' '.join(key))}")
+
+
+@cli.command()
+def deregister() -> None:
+    """Take this container's node out of Systems Manager."""
+    click.echo(deregistration.run(_paths()) or "this container has no node")
+
+
+def _paths() -> Paths:
+    return Paths(os.environ.get(contract.ROOT, ""))
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [(name, str(value)) for name, value in found.items() if name not in ("times", "machine", "services")]
+    times = found.get("times")
+    if isinstance(times, dict):
+        begin = min((at for at in times.values() if isinstance(at, float)), default=0.0)
+        rows += [(f"+{at - begin:.2f} s", name) for name, at in times.items() if isinstance(at, float)]
+    return rows
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Args:
+        argv: words after the program's name; None: the process's own.
+    """
+    try:
+        code = cli.main(args=None if argv is None else list(argv), prog_name="sm-ssh-entry", standalone_mode=False)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except click.ClickException as error:
+        log.fail(BadInput(error.format_message(), hint="sm-ssh-entry --help"))
+        return error.exit_code
+    except SmSshError as error:
+        log.fail(error)
+        return error.exit_code
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
