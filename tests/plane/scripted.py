@@ -6,6 +6,7 @@ They are built on ``wire``'s codecs and real WebSockets, and sign with botocore:
 from __future__ import annotations
 
 import asyncio
+import functools
 import http.client
 import json
 import uuid
@@ -31,13 +32,15 @@ REGION = "us-east-1"
 LIMIT = 10.0
 
 
-def aws(plane: PlaneThread, service: str = "ssm", region: str = REGION) -> Any:
-    """Return a botocore client of the plane with the user's key."""
+@functools.lru_cache
+def aws(plane: PlaneThread, *, tls: bool = False, region: str = REGION) -> Any:
+    """Return an SSM client of the plane with the user's key."""
     environment = plane.environment()
     return botocore.session.get_session().create_client(
-        service,
+        "ssm",
         region_name=region,
-        endpoint_url=plane.url,
+        endpoint_url=plane.tls_url if tls else plane.url,
+        verify=str(plane.ca_file) if tls else None,
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         config=Config(retries={"total_max_attempts": 1}),
@@ -67,7 +70,8 @@ def receipt(received: AgentMessage) -> bytes:
 
 async def heard(socket: ClientConnection, *kinds: str) -> AgentMessage:
     """Return the next message, of one of these kinds where any are given; others are skipped."""
-    async with asyncio.timeout(LIMIT) if hasattr(asyncio, "timeout") else _no_timeout():
+
+    async def listen() -> AgentMessage:
         while True:
             received = await socket.recv()
             assert isinstance(received, bytes)
@@ -75,18 +79,12 @@ async def heard(socket: ClientConnection, *kinds: str) -> AgentMessage:
             if not kinds or message.message_type in kinds:
                 return message
 
+    return await asyncio.wait_for(listen(), LIMIT)
+
 
 async def until_closed(socket: ClientConnection) -> None:
     """Wait until the plane has closed a socket."""
     await asyncio.wait_for(socket.wait_closed(), LIMIT)
-
-
-class _no_timeout:  # noqa: N801 - stands in for asyncio.timeout, which Python 3.10 lacks
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
 
 
 @dataclass
@@ -137,7 +135,7 @@ class Node:
     async def dial(self, path: str, opener: str, *, signed: bool = True) -> ClientConnection:
         """Open a WebSocket and send the first frame."""
         headers = self.headers("GET", path) if signed else {}
-        socket = await connect("ws" + self.plane.url[4:] + path, additional_headers=headers, max_size=None)
+        socket = await connect("ws" + self.plane.url[4:] + path, additional_headers=headers, max_size=None, max_queue=None)
         self.sockets.append(socket)
         await socket.send(opener)
         return socket
@@ -181,9 +179,88 @@ class Node:
 
 async def open_client(started: dict[str, Any], *, version: str = "1.2.700.0") -> ClientConnection:
     """Open the client's end with what StartSession or ResumeSession said."""
-    socket = await connect(started["StreamUrl"], max_size=None)
+    socket = await connect(started["StreamUrl"], max_size=None, max_queue=None)
     await socket.send(OpenClientChannel(started["TokenValue"], str(uuid.uuid4()), str(uuid.uuid4()), version).encode())
     return socket
+
+
+@dataclass
+class Session:
+    """A session that a test has both ends of."""
+
+    node: Node
+    started: dict[str, Any]
+    _agent: ClientConnection | None = None
+    _client: ClientConnection | None = None
+
+    @classmethod
+    async def start(
+        cls,
+        node: Node,
+        document: str = "AWS-StartSSHSession",
+        *,
+        attach: bool = True,
+        tls: bool = False,
+        **parameters: str,
+    ) -> Session:
+        """StartSession, over the node's control channel if it has one; then both ends, unless ``attach`` is false."""
+        if node.control is None:
+            await node.open_control()
+        call = aws(node.plane, tls=tls).start_session
+        given = {name: [value] for name, value in parameters.items()}
+        started = await asyncio.to_thread(call, Target=node.node_id, DocumentName=document, Parameters=given)
+        session = cls(node, started)
+        if attach:
+            await session.reattach_agent()
+            await session.attach_client()
+        return session
+
+    @property
+    def session_id(self) -> str:
+        """Its id."""
+        return str(self.started["SessionId"])
+
+    @property
+    def agent(self) -> ClientConnection:
+        """The agent's end."""
+        assert self._agent is not None
+        return self._agent
+
+    @property
+    def client(self) -> ClientConnection:
+        """The client's end."""
+        assert self._client is not None
+        return self._client
+
+    async def reattach_agent(self) -> ClientConnection:
+        """Open the agent's end, for the first time or again."""
+        self._agent = await self.node.open_data(self.session_id)
+        return self._agent
+
+    async def attach_client(self) -> ClientConnection:
+        """Open the client's end with the token at hand, and wait until the plane has taken it."""
+        self._client = await open_client(self.started)
+        await asyncio.wait_for(await self._client.ping(), LIMIT)
+        return self._client
+
+    async def resume(self) -> ClientConnection:
+        """ResumeSession, and open the client's end again."""
+        self.started = await asyncio.to_thread(aws(self.node.plane).resume_session, SessionId=self.session_id)
+        return await self.attach_client()
+
+    async def terminate(self) -> None:
+        """TerminateSession."""
+        await asyncio.to_thread(aws(self.node.plane).terminate_session, SessionId=self.session_id)
+
+    def status(self) -> str:
+        """Return what DescribeSessions would say of it."""
+        return self.node.plane.call(lambda running: running.store.sessions[self.session_id].status.value)
+
+    async def leave(self) -> None:
+        """Close every socket of the session and of its node."""
+        if self._client is not None:
+            await self._client.close()
+        await self.node.leave()
 
 
 async def eventually(predicate: Any, what: str = "") -> None:
@@ -205,11 +282,6 @@ def post(url: str, headers: dict[str, str], body: bytes) -> Answer:
         return Answer(answer.status, answer.read().decode())
     finally:
         connection.close()
-
-
-def session_state(plane: PlaneThread, session_id: str) -> str:
-    """Return what DescribeSessions would say of a session's status."""
-    return plane.call(lambda running: running.store.sessions[session_id].status.value)
 
 
 def as_json(message: AgentMessage) -> dict[str, Any]:

@@ -1,0 +1,481 @@
+"""A session's two ends: who may come, go and come again, how it ends, and that nothing is left of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from sm_ssh_entry.plane import data_channel
+from sm_ssh_entry.plane.server import PlaneThread
+from sm_ssh_entry.plane.store import Settings
+from sm_ssh_entry.wire.bodies import Role
+from sm_ssh_entry.wire.channel import DataChannel
+from sm_ssh_entry.wire.control import TaskAcknowledge, TaskComplete
+from sm_ssh_entry.wire.events import DataReceived
+from sm_ssh_entry.wire.message import MessageType
+from sm_ssh_entry.wire.payloads import ChannelClosed, SessionState
+from tests.plane.scripted import (
+    LIMIT,
+    Node,
+    Session,
+    eventually,
+    frame,
+    heard,
+    output,
+    receipt,
+    typed,
+    until_closed,
+)
+
+DATA = MessageType.OUTPUT_STREAM_DATA
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[PlaneThread]:
+    with PlaneThread() as running:
+        yield running
+
+
+@pytest.fixture
+def plane(shared: PlaneThread, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlaneThread]:
+    monkeypatch.setattr(data_channel, "_CLOSE_SECONDS", 0.3)
+    yield shared
+    shared.reset()
+    shared.call(lambda running: setattr(running.store, "settings", Settings()))
+
+
+@pytest.fixture
+def node(plane: PlaneThread) -> Node:
+    return Node.register(plane)
+
+
+def turn(plane: PlaneThread, **settings: Any) -> None:
+    plane.call(lambda running: running.store.settings.__dict__.update(settings))
+
+
+def closed_output(payload: bytes) -> str:
+    return ChannelClosed.decode(payload).output
+
+
+async def complete(node: Node, session: Session, text: str = "", status: str = "Success") -> None:
+    assert node.control is not None
+    done = TaskComplete(session.session_id, node.node_id, status, text)
+    await node.control.send(frame(MessageType.AGENT_TASK_COMPLETE, done.encode()))
+
+
+def test_bytes_pass_untouched_both_ways(node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node)
+        down, up = output(bytes(range(256)), 0), typed(b"\n", 0)
+        await session.agent.send(down)
+        await session.client.send(up)
+        assert await asyncio.wait_for(session.client.recv(), LIMIT) == down
+        assert await asyncio.wait_for(session.agent.recv(), LIMIT) == up
+        assert session.status() == "Connected"
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_what_the_agent_tells_the_service_stays_with_it(node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node)
+        state = SessionState("Connected", session.session_id).encode()
+        await session.agent.send(frame(MessageType.AGENT_SESSION_STATE, state))
+        await session.agent.send(output(b"first", 0))
+        assert (await heard(session.client)).payload == b"first"
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_comes_late_misses_nothing_and_the_agent_is_told_to_wait(node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node, attach=False)
+        agent = await session.reattach_agent()
+        for number in range(20):
+            await agent.send(output(b"%d" % number, number))
+        assert (await heard(agent)).message_type == MessageType.PAUSE_PUBLICATION
+        client = await session.attach_client()
+        assert [(await heard(client)).payload for _ in range(20)] == [b"%d" % number for number in range(20)]
+        assert (await heard(agent)).message_type == MessageType.START_PUBLICATION
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_an_agent_that_comes_late_misses_nothing(node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node, attach=False)
+        client = await session.attach_client()
+        await client.send(typed(b"early", 0))
+        assert session.status() == "Connecting"
+        agent = await session.reattach_agent()
+        assert (await heard(agent)).payload == b"early"
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+class End:
+    """One end of a session: a wire core that is redialled when its socket is cut."""
+
+    def __init__(self, role: Role) -> None:
+        kind = {"session_type": "Standard_Stream"} if role is Role.AGENT else {}
+        self.core = DataChannel(role, new_id=uuid.uuid4, epoch=time.time() - time.monotonic(), **kind)
+        self.received = bytearray()
+        self.socket: ClientConnection | None = None
+
+    async def run(self, socket: ClientConnection) -> None:
+        """Move frames until the socket is gone."""
+        self.socket = socket
+        self.core.connected(time.monotonic())
+        try:
+            while True:
+                for out in self.core.frames_to_send():
+                    await socket.send(out)
+                try:
+                    received = await asyncio.wait_for(socket.recv(), 0.05)
+                except asyncio.TimeoutError:
+                    self.core.tick(time.monotonic())
+                    continue
+                assert isinstance(received, bytes)
+                for event in self.core.receive(received, time.monotonic()):
+                    if isinstance(event, DataReceived):
+                        self.received += event.data
+        except ConnectionClosed:
+            return
+
+
+def test_nothing_is_lost_when_either_end_is_cut_in_the_middle(node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node)
+        sent = os.urandom(400_000)
+        agent, client = End(Role.AGENT), End(Role.CLIENT)
+        running = [asyncio.create_task(agent.run(session.agent)), asyncio.create_task(client.run(session.client))]
+        agent.core.start_without_handshake(time.monotonic())
+
+        async def feed() -> None:
+            for start in range(0, len(sent), 1000):
+                while not agent.core.writable:
+                    await asyncio.sleep(0.001)
+                agent.core.send_data(sent[start : start + 1000], time.monotonic())
+
+        feeding = asyncio.create_task(feed())
+        for share in (1, 2, 3, 4):
+            await eventually(lambda share=share: len(client.received) > share * 60_000)
+            session.client.transport.abort()
+            await running[1]
+            running[1] = asyncio.create_task(client.run(await session.resume()))
+            await eventually(lambda share=share: len(client.received) > share * 60_000 + 20_000)
+            session.agent.transport.abort()
+            await running[0]
+            running[0] = asyncio.create_task(agent.run(await session.reattach_agent()))
+        await eventually(lambda: len(client.received) == len(sent))
+        await feeding
+        assert bytes(client.received) == sent
+        assert session.status() == "Connected"
+        await session.leave()
+        await asyncio.gather(*running)
+
+    asyncio.run(scenario())
+
+
+def test_the_newest_socket_of_an_end_wins(node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node)
+        before = session.client
+        await session.resume()
+        await until_closed(before)
+        await session.agent.send(output(b"to the newest", 0))
+        assert (await heard(session.client)).payload == b"to the newest"
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_terminating_tells_both_ends(node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node)
+        await session.terminate()
+        told = [await heard(session.client), await heard(session.agent)]
+        assert [message.message_type for message in told] == [MessageType.CHANNEL_CLOSED] * 2
+        assert ChannelClosed.decode(told[0].payload).session_id == session.session_id
+        await until_closed(session.client)
+        await until_closed(session.agent)
+        await eventually(lambda: session.status() == "Terminated")
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_an_agent_that_has_not_come_is_told_on_its_control_channel(node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node, attach=False)
+        await node.told_to_start()
+        await session.terminate()
+        assert node.control is not None
+        told = await heard(node.control)
+        assert told.message_type == MessageType.CHANNEL_CLOSED
+        assert ChannelClosed.decode(told.payload).session_id == session.session_id
+        await eventually(lambda: session.status() == "Terminated")
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_when_the_agent_is_done_the_client_gets_all_output_and_then_the_last_word(node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node)
+        for number in range(50):
+            await session.agent.send(output(b"%d" % number, number))
+        await complete(node, session, "done here")
+        await session.agent.close()
+        assert node.control is not None
+        acknowledged = await heard(node.control, MessageType.AGENT_TASK_ACKNOWLEDGE)
+        assert TaskAcknowledge.decode(acknowledged.payload).task_id == session.session_id
+        for number in range(50):
+            assert (await heard(session.client)).payload == b"%d" % number
+        last = await heard(session.client)
+        assert (last.message_type, closed_output(last.payload)) == (MessageType.CHANNEL_CLOSED, "done here")
+        await until_closed(session.client)
+        await eventually(lambda: session.status() == "Terminated")
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_the_last_output_waits_for_a_client_that_is_on_its_way_back(node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node)
+        await session.client.close()
+        await eventually(lambda: session.status() == "Disconnected")
+        await session.agent.send(output(b"last words", 0))
+        await heard(session.agent, MessageType.PAUSE_PUBLICATION)
+        await session.agent.close()
+        await complete(node, session)
+        client = await session.resume()
+        assert (await heard(client)).payload == b"last words"
+        assert (await heard(client)).message_type == MessageType.CHANNEL_CLOSED
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_a_failed_task_is_a_failed_session_and_another_nodes_word_counts_for_nothing(
+    plane: PlaneThread, node: Node
+) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node)
+        liar = Node.register(plane)
+        await liar.open_control()
+        await complete(liar, session, "over")
+        assert liar.control is not None
+        await heard(liar.control, MessageType.AGENT_TASK_ACKNOWLEDGE)
+        assert session.status() == "Connected"
+        await complete(node, session, "Forwarding is forbidden.", "Failed")
+        await session.agent.close()
+        assert closed_output((await heard(session.client)).payload) == "Forwarding is forbidden."
+        await eventually(lambda: session.status() == "Failed")
+        await session.leave()
+        await liar.leave()
+
+    asyncio.run(scenario())
+
+
+def test_a_session_without_a_client_is_reaped(plane: PlaneThread, node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node)
+        turn(plane, session_client_grace=0.2)
+        await session.client.close()
+        assert (await heard(session.agent, MessageType.CHANNEL_CLOSED)).message_type
+        await until_closed(session.agent)
+        await eventually(lambda: session.status() == "Terminated")
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_a_session_whose_client_never_came_is_reaped(plane: PlaneThread, node: Node) -> None:
+    turn(plane, session_client_grace=0.2)
+
+    async def scenario() -> None:
+        session = await Session.start(node, attach=False)
+        await eventually(lambda: session.status() == "Terminated")
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_a_client_hears_when_the_agents_end_vanished(plane: PlaneThread, node: Node) -> None:
+    turn(plane, session_agent_grace=0.2)
+
+    async def scenario() -> None:
+        session = await Session.start(node)
+        await session.agent.close()
+        assert closed_output((await heard(session.client)).payload) == data_channel.AGENT_VANISHED
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_while_the_nodes_network_is_gone_its_sessions_wait_longer(plane: PlaneThread, node: Node) -> None:
+    turn(plane, session_agent_grace=0.1)
+
+    async def scenario() -> None:
+        session = await Session.start(node)
+        await node.leave()
+        # Several times the grace of an agent whose node is there.
+        await asyncio.sleep(0.5)
+        assert session.status() == "Connected"
+        await node.open_control()
+        await session.reattach_agent()
+        await session.agent.send(output(b"back again", 0))
+        assert (await heard(session.client)).payload == b"back again"
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("session_idle", data_channel.IDLE), ("session_duration", data_channel.TOO_LONG)],
+)
+def test_idle_and_overlong_sessions_end(plane: PlaneThread, node: Node, setting: str, said: str) -> None:
+    turn(plane, **{setting: 0.3})
+
+    async def scenario() -> None:
+        session = await Session.start(node)
+        told = await heard(session.client, MessageType.CHANNEL_CLOSED)
+        assert closed_output(told.payload) == said
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_data_keeps_a_session_from_being_idle(plane: PlaneThread, node: Node) -> None:
+    turn(plane, session_idle=0.4)
+
+    async def scenario() -> None:
+        session = await Session.start(node)
+        for number in range(12):
+            await session.agent.send(output(b"tick", number))
+            assert (await heard(session.client)).message_type == DATA
+            await asyncio.sleep(0.05)
+        assert session.status() == "Connected"
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_does_not_read_neither_fills_the_plane_nor_silences_the_agent(
+    plane: PlaneThread, node: Node
+) -> None:
+    turn(plane, session_stall=0.3)
+
+    async def scenario() -> None:
+        session = await Session.start(node)
+        # The library reads ahead into a queue; stop the transport itself.
+        session.client.transport.pause_reading()
+        chunk = b"x" * 65536
+        for number in range(600):
+            await asyncio.wait_for(session.agent.send(output(chunk, number)), LIMIT)
+        await asyncio.wait_for(await session.agent.ping(), LIMIT)
+        waiting = plane.call(
+            lambda running: [
+                socket._transport.get_write_buffer_size()
+                for socket in running.store.sessions[session.session_id].link._sockets.values()  # type: ignore[union-attr]
+            ]
+        )
+        assert max(waiting) < 1 << 20
+        session.client.transport.resume_reading()
+        # It reads on: the agent is started again, and what it sends then arrives.
+        await heard(session.agent, MessageType.START_PUBLICATION)
+        await session.agent.send(output(b"fresh", 600))
+        while (await heard(session.client)).payload != b"fresh":
+            pass
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_one_ends_trouble_is_not_the_others(node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node)
+        # No close handshake: the socket is simply gone.
+        session.client.transport.abort()
+        for number in range(20):
+            await session.agent.send(output(b"x" * 1000, number))
+        client = await session.resume()
+        # What was under way to the socket that is gone was lost with it; the agent sends it again, as it always does.
+        await session.agent.send(output(b"again", 0))
+        received = await heard(client, DATA)
+        await client.send(receipt(received))
+        assert (await heard(session.agent, MessageType.ACKNOWLEDGE)).message_type
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
+def test_a_hundred_sessions_leave_nothing_behind(plane: PlaneThread, node: Node) -> None:
+    def left(running: Any) -> tuple[int, int, int]:
+        active = sum(not session.over for session in running.store.sessions.values())
+        links = sum(session.link is not None for session in running.store.sessions.values())
+        return active, links, len(asyncio.all_tasks())
+
+    def sockets() -> int:
+        count = 0
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                count += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+            except OSError:
+                continue
+        return count
+
+    async def one(number: int) -> None:
+        session = await Session.start(node)
+        await session.agent.send(output(b"hi", 0))
+        assert (await heard(session.client)).payload == b"hi"
+        if number % 2:
+            await session.terminate()
+        else:
+            await complete(node, session)
+            await session.agent.close()
+        await heard(session.client, MessageType.CHANNEL_CLOSED)
+        await session.client.close()
+        await session.agent.close()
+
+    async def scenario() -> None:
+        await node.open_control()
+        await one(0)
+        await eventually(lambda: plane.call(left)[:2] == (0, 0))
+        tasks, open_sockets = plane.call(left)[2], sockets()
+        for start in range(0, 100, 20):
+            await asyncio.gather(*(one(number) for number in range(start, start + 20)))
+        await eventually(lambda: plane.call(left)[:2] == (0, 0))
+        # Idle keep-alive connections of the AWS client are counted too: ten at most in its pool.
+        await eventually(lambda: plane.call(left)[2] <= tasks + 10)
+        await eventually(lambda: sockets() <= open_sockets + 20)
+        await node.leave()
+
+    asyncio.run(scenario())
+
+
+def test_reset_cuts_every_channel(plane: PlaneThread, node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node)
+        await asyncio.to_thread(plane.reset)
+        for socket in (session.agent, session.client, node.control):
+            assert socket is not None
+            await until_closed(socket)
+        assert plane.call(lambda running: (len(running.store.sessions), len(running.store.nodes))) == (0, 0)
+
+    asyncio.run(scenario())
