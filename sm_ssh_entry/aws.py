@@ -7,6 +7,7 @@ Clients come from botocore's session, the core that boto3 wraps: same credential
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -33,13 +34,35 @@ _EXPIRED_HINT = "renew them (aws sso login, or new keys from your administrator)
 def _session(profile: str | None) -> Any:
     import botocore.session
 
-    return botocore.session.Session(profile=profile)
+    session = botocore.session.Session(profile=profile)
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+    return session
+
+
+def _loader(data_path: str | None) -> Any:
+    """Return a loader of service models that does not search all of botocore's 400 folders before it opens one.
+
+    That search only serves the message for a service that does not exist, and costs 20 ms of every login.
+
+    Args:
+        data_path: AWS_DATA_PATH or the profile's: where users keep models of their own.
+    """
+    from botocore.loaders import Loader
+
+    class Every(list[str]):
+        def __contains__(self, service: object) -> bool:
+            return True
+
+    class Direct(Loader):  # type: ignore[misc]  # botocore has no types
+        def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore's signature
+            return Every()
+
+    extra = [os.path.expanduser(path) for path in (data_path or "").split(os.pathsep) if path]  # noqa: PTH111
+    return Direct(extra_search_paths=extra)
 
 
 def region_of(profile: str | None = None) -> str | None:
     """Return the region that the environment or the profile names, None where neither does."""
-    import os
-
     with errors_of():
         return os.environ.get("AWS_REGION") or _session(profile).get_config_variable("region")
 

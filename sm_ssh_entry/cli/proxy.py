@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -52,17 +53,19 @@ def run(host: str, port: int, *, region: str = "", profile: str = "", identity: 
     del outcome
     if os.environ.get(contract.DEBUG):
         _log_to_stderr()
+    # What is imported stays, so to look for garbage meanwhile only costs: 50 ms of a login. Later there is little.
+    gc.set_threshold(100_000, 20, 20)
     from sm_ssh_entry.connect import connect
 
-    request = connect.Request(
+    login = connect.Login(
         host=host,
         region=region or None,
         profile=profile or None,
         identity=identity,
         port=port or connect.DEFAULT_PORT,
-        warn=warn,
+        tell=tell,
     )
-    return connect.run(request)
+    return connect.run(login)
 
 
 def parse(argv: Sequence[str]) -> tuple[dict[str, str], str, int]:
@@ -93,7 +96,7 @@ def parse(argv: Sequence[str]) -> tuple[dict[str, str], str, int]:
     return options, rest[0], int(port)
 
 
-def warn(line: str) -> None:
+def tell(line: str) -> None:
     """Print one line for the user of ``ssh``."""
     print(f"sm-ssh: {line}", file=sys.stderr, flush=True)
 

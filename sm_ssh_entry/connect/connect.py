@@ -4,128 +4,114 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sm_ssh_entry import contract
-from sm_ssh_entry.connect import diagnose, hostkeys, keys, names, nodes, push
+from sm_ssh_entry.connect import hostkeys, keys, names, nodes, push
 from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.connect.keys import Key
 from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.connect.nodes import Node
-from sm_ssh_entry.errors import BadInput, SmSshError
+from sm_ssh_entry.errors import BadInput, SmSshError, Unreachable
 
 DEFAULT_PORT = 22
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What ``ssh`` or the user asked for.
+@dataclass(frozen=True, eq=False, repr=False)
+class Login:
+    """What is known so far. The first six are given; each step fills in one more and relies on those before it.
+
+    One class rather than one for each step: building them takes a millisecond apiece, and a login has 600.
 
     Attributes:
         host: name as it was typed.
+        tell: takes one line for the user.
         region: given region.
         profile: given profile.
         identity: path of the key to use; ``""``: the usual ones.
-        port: sshd's port on a node whose tags do not say it.
-        warn: takes one line for the user.
+        port: sshd's port; given for nodes whose tags do not say it.
+        target: the name understood.
+        access: account and region.
+        ssm: client.
+        node: the node, with its tags.
+        key: what it lets us in with.
     """
 
     host: str
+    tell: Callable[[str], None]
     region: str | None = None
     profile: str | None = None
     identity: str = ""
     port: int = DEFAULT_PORT
-    warn: Callable[[str], None]
+    target: Target = Target()  # noqa: RUF009 - frozen
+    access: Access = Access()  # noqa: RUF009 - frozen
+    ssm: Any = None
+    node: Node = Node("")  # noqa: RUF009 - frozen
+    key: Key | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Named(Request):
-    """The name is understood."""
-
-    target: Target
-    access: Access
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found(Named):
-    """The node is known, with its tags."""
-
-    ssm: Any
-    node: Node
-
-
-@dataclass(frozen=True, kw_only=True)
-class Keyed(Found):
-    """The node takes this key."""
-
-    key: Key
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pinned(Keyed):
-    """``ssh`` will trust the node's host key and no other; its sshd listens here."""
-
-    sshd_port: int
-
-
-def parse_name(request: Request) -> Named:
+def parse_name(login: Login) -> Login:
     """Take the host name apart."""
-    target = names.parse(request.host)
-    access = Access(request.region, request.profile).towards(target)
-    return Named(**vars(request), target=target, access=access)
+    target = names.parse(login.host)
+    return replace(login, target=target, access=Access(login.region, login.profile).towards(target))
 
 
-def find_node(named: Named) -> Found:
+def find_node(login: Login) -> Login:
     """Find the one node that is meant, or say why there is none."""
-    ssm = named.access.client("ssm")
+    ssm = login.access.client("ssm")
     # The session's modules load while this thread waits for answers; the last step would have to wait for them.
     threading.Thread(target=_load_session, name="load", daemon=True).start()
     try:
-        node = nodes.find(ssm, named.target)
-    except SmSshError as error:
-        raise diagnose.call_failed(error, named.access) from error
+        node = nodes.find(ssm, login.target)
+    except Unreachable as error:
+        from sm_ssh_entry.connect import diagnose
+
+        raise diagnose.call_failed(error, login.access) from error
     if node is None:
-        raise diagnose.no_node(named.access, named.target)
-    return Found(**vars(named), ssm=ssm, node=node)
+        from sm_ssh_entry.connect import diagnose
+
+        raise diagnose.no_node(login.access, login.target)
+    return replace(login, ssm=ssm, node=node, port=_port(node, login.port))
 
 
-def authorize_key(found: Found) -> Keyed:
+def authorize_key(login: Login) -> Login:
     """Make sure that the node takes one of our keys."""
-    candidates = keys.candidates(found.identity)
-    return Keyed(**vars(found), key=push.authorize(found.ssm, found.node, candidates))
+    return replace(login, key=push.authorize(login.ssm, login.node, keys.candidates(login.identity)))
 
 
-def pin_host_key(keyed: Keyed) -> Pinned:
+def pin_host_key(login: Login) -> Login:
     """Write the node's host key where ``ssh`` looks it up, under the name it was called by and under the node's id."""
-    host_key = keyed.node.tag(contract.TAG_HOST_KEY)
+    node, host_key = login.node, login.node.tag(contract.TAG_HOST_KEY)
     if host_key:
-        hostkeys.pin((keyed.target.alias, keyed.node.node_id), host_key)
+        hostkeys.pin((login.target.alias, node.node_id), host_key)
     else:
-        keyed.warn(f"{keyed.node.node_id} has no tag {contract.TAG_HOST_KEY}: its host key cannot be checked for you")
-    return Pinned(**vars(keyed), sshd_port=_port(keyed.node, keyed.port))
+        login.tell(f"{node.node_id} has no tag {contract.TAG_HOST_KEY}: its host key cannot be checked for you")
+    return login
 
 
-def open_session(pinned: Pinned) -> int:
+def open_session(login: Login) -> int:
     """Join our standard input and output to the node's sshd until either side ends."""
     from sm_ssh_entry.connect import session
 
     def refused(error: SmSshError) -> SmSshError:
-        return diagnose.no_session(error, pinned.access, pinned.node)
+        from sm_ssh_entry.connect import diagnose
 
-    return session.run(pinned.ssm, pinned.node.node_id, pinned.sshd_port, refused=refused)
+        return diagnose.no_session(error, login.access, login.node)
+
+    return session.run(login.ssm, login.node.node_id, login.port, refused=refused)
 
 
 STEPS: tuple[Callable[[Any], Any], ...] = (parse_name, find_node, authorize_key, pin_host_key, open_session)
 
 
-def run(request: Request) -> int:
+def run(login: Login) -> int:
     """Take all steps; return the exit status.
 
     Raises:
         SmSshError: whatever is in the way, in one line.
     """
-    value: Any = request
+    value: Any = login
     for step in STEPS:
         value = step(value)
     return int(value)

@@ -18,8 +18,18 @@ _LOCK_STALE = 10.0
 
 
 def ssh_folder() -> Path:
-    """Where OpenSSH keeps its files."""
-    return Path.home() / ".ssh"
+    """Where OpenSSH keeps its files.
+
+    Raises:
+        SmSshError: there is no home folder.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError:  # Python's word for it
+        home = Path()
+    if not home.is_absolute():  # HOME is set, and empty
+        raise SmSshError("there is no home folder", hint="set HOME")
+    return home / ".ssh"
 
 
 def private_folder() -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sm_ssh_entry import contract
-from sm_ssh_entry.connect import folder, hostkeys, keys, remote_command
+from sm_ssh_entry.connect import folder, hostkeys, keys
 from sm_ssh_entry.connect.keys import Key
 from sm_ssh_entry.connect.nodes import Node
 from sm_ssh_entry.errors import KeyRefused
@@ -44,6 +44,8 @@ def authorize(ssm: Any, node: Node, candidates: Sequence[Key]) -> Key:
     known = keys.known(candidates, node.tag(contract.TAG_KEY_FINGERPRINTS)) or _remembered(node, candidates)
     if known:
         return known
+    from sm_ssh_entry.connect import remote_command
+
     key = candidates[0]
     output = remote_command.run_script(
         ssm, node.node_id, _SCRIPT.format(key=key.text), comment="sm-ssh: authorize a public key"

@@ -19,7 +19,7 @@ from typing import Any
 
 from sm_ssh_entry import aws, contract
 from sm_ssh_entry.connect import stdio
-from sm_ssh_entry.errors import BadInput, ServiceError, SessionFailed, SmSshError
+from sm_ssh_entry.errors import BadInput, ServiceError, SessionFailed, SmSshError, Throttled, Unreachable
 from sm_ssh_entry.pump import Pump, PumpError, WebSocketLike, open_websocket
 from sm_ssh_entry.wire import events as ev
 from sm_ssh_entry.wire.channel import DataChannel, Role
@@ -229,6 +229,8 @@ class _Session:
         except ServiceError as error:
             self.ended = error.code == "DoesNotExistException"
             raise
+        except (Unreachable, Throttled) as error:  # a loss like any other: the pump tries again
+            raise ConnectionError(error.message) from error
         if not ticket.get("TokenValue"):  # the service's way of saying that it has timed out
             self.ended = True
             raise SessionFailed(f"the session to {self._node_id} has timed out", hint="connect again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 
-from sm_ssh_entry.connect import folder, hostkeys, names
+from sm_ssh_entry.connect import hostkeys, keys, names
 from sm_ssh_entry.connect.ssh_command import ALIVE_COUNT, ALIVE_INTERVAL
 
 EVERY_HOST = "*.sagemaker mi-*"
@@ -16,6 +16,8 @@ def lines(name: str = "", *, region: str | None = None, profile: str | None = No
 
     ``%n`` is the name as it was typed; ``%h`` would be in lower case, and names of jobs are not. The host key is looked
     up by that same name in our file, which the proxy has written by then.
+
+    Only keys that exist are named, because ``ssh`` complains about each that does not; one is made where there is none.
 
     Args:
         name: for this name only; ``""``: for every name of ours.
@@ -31,7 +33,6 @@ def lines(name: str = "", *, region: str | None = None, profile: str | None = No
     for option, value in (("--region", region), ("--profile", profile)):
         if value:
             words += [option, value]
-    own = folder.ssh_folder() / "sm-ssh"
     settings = (
         ("User", user),
         ("ProxyCommand", f"{shlex.join(words).replace('%', '%%')} {called}"),
@@ -39,8 +40,7 @@ def lines(name: str = "", *, region: str | None = None, profile: str | None = No
         ("GlobalKnownHostsFile", "none"),
         ("StrictHostKeyChecking", "yes"),
         ("UpdateHostKeys", "no"),
-        ("IdentityFile", f'"{folder.ssh_folder() / "id_ed25519"}"'),
-        ("IdentityFile", f'"{own / "id_ed25519"}"'),
+        *(("IdentityFile", f'"{key.identity}"') for key in keys.candidates()),
         ("ServerAliveInterval", str(ALIVE_INTERVAL)),
         ("ServerAliveCountMax", str(ALIVE_COUNT)),
     )
