@@ -76,7 +76,7 @@ class Sender:
         self._transmissions = 0
         self._evidence: tuple[int, ...] = (-1,) * LOSS_EVIDENCE
         self._due: float | None = None
-        self._heard_since_wake = True
+        self._heard_since_wake = False
         self._progress = 0.0
 
     def __len__(self) -> int:
@@ -114,6 +114,8 @@ class Sender:
         if stored is None:
             return
         self._counted -= stored.counted
+        if not self._heard_since_wake and self._due is not None:
+            self._due = min(self._due, now + WAKE)
         self._heard_since_wake = True
         self._progress = now
         if stored.ambiguous or stored.transmission < 0:
@@ -150,13 +152,15 @@ class Sender:
         if self._due is None or now < self._due:
             return []
         sent = [stored for stored in self._stored.values() if stored.transmission >= 0]
-        late = [stored for stored in sent if now >= self._due_of(stored)]
-        frames = [self._again(stored, now) for stored in late[: BURST if self._heard_since_wake else 1]]
+        tried = sent if self._heard_since_wake else sent[:1]
+        late = [stored for stored in tried if now >= self._due_of(stored)]
+        frames = [self._again(stored, now) for stored in late[:BURST]]
         if frames:
             # Until a message that was sent once brings a fresh sample, the estimate is not to be trusted.
             self.rto = min(MAX_RTO, self.rto * 2)
             self._heard_since_wake = False
-        self._due = max(now + WAKE, min(self._due_of(stored) for stored in sent)) if sent else None
+            tried = sent[:1]
+        self._due = max(now + WAKE, min(self._due_of(stored) for stored in tried)) if tried else None
         return frames
 
     def unsent(self, now: float) -> list[bytes]:
