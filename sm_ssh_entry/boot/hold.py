@@ -162,26 +162,23 @@ def _wait(holding: Hold, asked: Settings, paths: Paths, end: float) -> Outcome:
     while True:
         # With SSH_ON_ERROR=fail the command must not start before it is certain that somebody can get in.
         event = holding.next(end if ready or not asked.fails else limit)
-        if event is Event.SIGNAL:
-            log.say("stopped before the command was started")
-            return Outcome(128 + holding.signal)
-        if event in (Event.FAILED, Event.DIED):
-            return _failed(asked, paths, _reason(paths, event))
-        if event is Event.ALONE:
-            return Outcome()
-        if event is Event.STOP:
-            log.say("sm-wait stop: starting the command")
-            return Outcome()
-        if event is Event.READY:
+        if event is Event.READY and asked.wait:
             ready = True
-            if asked.wait:
-                status.update(paths, job="waiting")
-                continue
-            return Outcome()
-        if asked.fails and not ready:
-            return _failed(asked, paths, "SSH was not set up in time (hint: see the container's log)")
+            status.update(paths, job="waiting")
+            continue
+        break
+    if event is Event.SIGNAL:
+        log.say("stopped before the command was started")
+        return Outcome(128 + holding.signal)
+    if event in (Event.FAILED, Event.DIED):
+        return _failed(asked, paths, _reason(paths, event))
+    if event is Event.DEADLINE and asked.fails and not ready:
+        return _failed(asked, paths, "SSH was not set up in time (hint: see the container's log)")
+    if event is Event.STOP:
+        log.say("sm-wait stop: starting the command")
+    elif event is Event.DEADLINE:
         log.say(f"nobody ran sm-wait stop within {asked.wait:g} s: starting the command")
-        return Outcome()
+    return Outcome()
 
 
 def _reason(paths: Paths, event: Event) -> str:

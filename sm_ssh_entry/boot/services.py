@@ -186,7 +186,8 @@ class Services:
 
     def _begin(self, program: str) -> None:
         process = self._supervisor.process_groups[program].processes[program]
-        if process.state in self._states.STOPPED_STATES:
+        ends = self._supervisor.options.mood < self._states.SupervisorStates.RUNNING
+        if process.state in self._states.STOPPED_STATES and not ends:
             process.spawn()
 
     def _job_ended(self) -> bool:

@@ -58,12 +58,15 @@ class Container:
 
     def entry(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run one of our own sub-commands."""
-        return subprocess.run([str(self.stub), *words], env=self.env, capture_output=True, text=True, timeout=30)
+        return self._program("sm-ssh-entry", *words)
 
-    def wait_program(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def sm_wait(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run sm-wait."""
-        program = self.paths.bin / "sm-wait"
-        return subprocess.run([str(program), *words], env=self.env, capture_output=True, text=True, timeout=30)
+        return self._program("sm-wait", *words)
+
+    def _program(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+        argv = [str(self.paths.bin / name), *words]
+        return subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=30, check=False)
 
     @property
     def status(self) -> dict[str, Any]:
