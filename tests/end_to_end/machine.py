@@ -97,8 +97,9 @@ class Job:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._text.append(line)
+        with self.process.stdout as lines:
+            for line in lines:
+                self._text.append(line)
 
     @property
     def log(self) -> str:

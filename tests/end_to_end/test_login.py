@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.machine import Job, Machine
+from tests.waiting import wait_until
 
 VALUES = {
     "LINES": "one\ntwo\n\nfour ",
@@ -18,6 +21,10 @@ VALUES = {
     "UNICODE": "größe — 日本語 🚀",
     "EMPTY": "",
 }
+
+
+# A container that ends takes its sessions with it: the command outlives the answer to who released it.
+RELEASED = ("sh", "-c", "echo released now; exec sleep 4")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +74,7 @@ def test_plain_ssh_with_the_readmes_configuration(machine: Machine, job: Job) ->
 
 
 def test_the_held_job_is_released_from_inside(machine: Machine) -> None:
-    held = machine.job("held", "echo", "released now", options=("--wait", "600"))
+    held = machine.job("held", *RELEASED, options=("--wait", "600"))
     held.online()
     assert "released now" not in held.log
     assert machine.run("run", held.host, "--", "sm-wait", "stop").returncode == 0
@@ -76,7 +83,7 @@ def test_the_held_job_is_released_from_inside(machine: Machine) -> None:
 
 
 def test_stop_waiting_from_the_laptop(machine: Machine) -> None:
-    held = machine.job("held-too", "echo", "released now", options=("--wait", "600"))
+    held = machine.job("held-too", *RELEASED, options=("--wait", "600"))
     held.online()
     done = machine.run("stop-waiting", held.host)
     assert done.returncode == 0, done.stderr
@@ -139,9 +146,6 @@ def test_host_key_changed_by_an_attacker_is_refused(machine: Machine, tmp_path: 
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(ours)], check=True, input=b"y\n")
     assert ours.read_bytes() != before
     # sshd reads its host key when it starts: the supervisor starts it again once it has ended.
-    import os
-    import signal
-
     os.kill(int((run / "sshd.pid").read_text()), signal.SIGTERM)
     port = int(
         next(line.split()[1] for line in (run / "sshd_config").read_text().splitlines() if line.startswith("Port"))
@@ -151,10 +155,13 @@ def test_host_key_changed_by_an_attacker_is_refused(machine: Machine, tmp_path: 
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0 and probe.recv(8).startswith(b"SSH-")
 
-    from tests.waiting import wait_until
-
     wait_until(answers, what="the other sshd")
     done = machine.run("run", victim.host, "--", "echo", "fooled")
-    assert done.returncode == 255
+    assert done.returncode == 21
     assert "fooled" not in done.stdout
+    assert "not the node that registered" in done.stderr.replace("\n", " ")
+    # ssh itself refuses too, whoever asks it.
+    done = machine.call(["ssh", "-F", ssh_config(machine), victim.host, "echo fooled"])
+    assert (done.returncode, done.stdout) == (255, "")
     assert "Host key verification failed" in done.stderr
+    victim.kill()

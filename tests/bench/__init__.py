@@ -1,0 +1,1 @@
+"""Speed, measured: ``make bench``. The only place where a time is judged."""

@@ -1,0 +1,47 @@
+"""Measure the speed budgets that exist by now, side by side in one run, and print one table.
+
+The exit status is 1 if a budget is missed. Rows that need a program which is not here say so and do not count.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench import container, laptop
+from tests.bench.measure import Row, machine, table
+from tests.end_to_end.machine import Machine
+
+MEASUREMENTS: tuple[Callable[[Machine], list[Row]], ...] = (
+    container.off,
+    container.on_without_wait,
+    container.release,
+    container.to_online,
+    laptop.help_text,
+    laptop.login,
+    laptop.throughput,
+    laptop.many_nodes,
+    container.memory,
+)
+
+
+def main() -> int:
+    """Run every measurement on one machine of its own."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="sm-ssh-bench-") as folder:
+        user = Machine(Path(folder))
+        user.up()
+        try:
+            for measure in MEASUREMENTS:
+                print(f"measuring: {measure.__module__.rpartition('.')[2]}.{measure.__name__}", file=sys.stderr)
+                rows += measure(user)
+        finally:
+            user.down()
+    print(f"\n{machine()}\n\n{table(rows)}")
+    return 1 if any(row.ok is False for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""What the laptop's side costs: help, a login beside the AWS CLI's, throughput, one node among many."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+from tests.bench.measure import Row, quiet, seconds, side_by_side
+from tests.end_to_end.machine import SM_SSH, Machine
+
+MEGABYTES = 256
+
+
+def help_text(machine: Machine) -> list[Row]:
+    """``sm-ssh --help`` beside a Python that does nothing."""
+    bare, ours = side_by_side(
+        15,
+        lambda: seconds(lambda: quiet([sys.executable, "-c", "pass"], machine.env)),
+        lambda: seconds(lambda: quiet([*SM_SSH, "--help"], machine.env)),
+    )
+    return [Row("sm-ssh --help", f"{ours * 1e3:.0f} ms", f"python {bare * 1e3:.0f} ms", "<= 100 ms", ours <= 0.1)]
+
+
+def _config(machine: Machine) -> list[str]:
+    path = machine.home / "config"
+    done = machine.run("connect", "--print-config")
+    path.write_text(done.stdout)
+    return ["ssh", "-F", str(path)]
+
+
+def login(machine: Machine) -> list[Row]:
+    """``ssh host true`` with the key known, beside the same over the AWS CLI and the official plugin."""
+    job = machine.job("bench-login", "sleep", "900")
+    node = job.online()
+    ssh = _config(machine)
+    quiet([*ssh, job.host, "true"], machine.env)
+    ours_run = [*ssh, job.host, "true"]
+    budget = "<= 0.6 s"
+    if shutil.which("aws") is None or shutil.which("session-manager-plugin") is None:
+        (ours,) = side_by_side(10, lambda: seconds(lambda: quiet(ours_run, machine.env)))
+        job.kill()
+        reason = "aws or session-manager-plugin not installed"
+        return [
+            Row("ssh host true", f"{ours:.2f} s", "", budget, ours <= 0.6),
+            Row("  beside AWS CLI and plugin", reason, "", ">= 1.5 times as fast", None),
+        ]
+    port = next(
+        line.split()[1]
+        for line in next((machine.folder / "local").glob("jobs/bench-login/1/algo-1/run/sm-ssh/sshd_config"))
+        .read_text()
+        .splitlines()
+        if line.startswith("Port ")
+    )
+    proxy = f"aws ssm start-session --target {node} --document-name AWS-StartSSHSession --parameters portNumber={port}"
+    theirs_run = [*ssh, "-o", f"ProxyCommand={proxy}", job.host, "true"]
+    ours, theirs = side_by_side(
+        10,
+        lambda: seconds(lambda: quiet(ours_run, machine.env)),
+        lambda: seconds(lambda: quiet(theirs_run, machine.env)),
+    )
+    job.kill()
+    return [
+        Row("ssh host true", f"{ours:.2f} s", "", budget, ours <= 0.6),
+        Row(
+            "  beside AWS CLI and plugin",
+            f"{theirs / ours:.1f} times",
+            f"theirs {theirs:.2f} s",
+            ">= 1.5 times as fast",
+            theirs >= 1.5 * ours,
+        ),
+    ]
+
+
+def throughput(machine: Machine) -> list[Row]:
+    """Bulk data through ``ssh`` and the stand-in agent, a login's time taken off, beside plain ``ssh`` to the sshd."""
+    job = machine.job("bench-copy", "sleep", "900")
+    job.online()
+    ssh = _config(machine)
+    payload = machine.folder / "payload"
+    with payload.open("wb") as file:
+        file.truncate(MEGABYTES * 1_000_000)
+
+    def down() -> float:
+        return seconds(lambda: quiet([*ssh, job.host, f"cat {payload}"], machine.env))
+
+    def up() -> float:
+        with payload.open("rb") as source:
+            return seconds(
+                lambda: subprocess.run([*ssh, job.host, "cat >/dev/null"], env=machine.env, stdin=source, check=True)
+            )
+
+    def nothing() -> float:
+        return seconds(lambda: quiet([*ssh, job.host, "true"], machine.env))
+
+    base, downward, upward = side_by_side(3, nothing, down, up)
+    job.kill()
+    rates = [MEGABYTES / (one - base) for one in (downward, upward)]
+    return [
+        Row("download, stand-in agent", f"{rates[0]:.0f} MB/s", "", ">= 20 MB/s", rates[0] >= 20),
+        Row("upload, stand-in agent", f"{rates[1]:.0f} MB/s", "", ">= 20 MB/s", rates[1] >= 20),
+    ]
+
+
+def many_nodes(_machine: Machine) -> list[Row]:
+    """Find one node among 20,000, and count the calls."""
+    from tests.bench.crowd import calls_to_find
+
+    calls, took, alone = calls_to_find(20_000)
+    found = f"{calls} calls, {took * 1e3:.0f} ms"
+    return [Row("one node among 20,000", found, f"alone {alone * 1e3:.0f} ms", "<= 2 calls", calls <= 2)]
