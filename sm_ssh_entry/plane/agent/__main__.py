@@ -122,6 +122,7 @@ def _run() -> int:
     found = settings.from_environment(os.environ)
     identity = Vault(found.paths).load()
     log.info("%s, node %s in %s, service %s", settings.TITLE, identity.node_id, identity.region, found.ssm_url)
+    worker.preload()
     return core.Core(lambda lifeline: worker.run(found, lifeline)).run()
 
 

@@ -8,28 +8,24 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sm_ssh_entry.plane.agent import backoff, service, settings
 from sm_ssh_entry.plane.agent.calls import Caller
 from sm_ssh_entry.plane.agent.credentials import Keeper
 from sm_ssh_entry.plane.agent.service import CallError, Service
+from sm_ssh_entry.pump import DialRefused, WebSocketLike, open_websocket
 from sm_ssh_entry.wire import message as wire
 from sm_ssh_entry.wire.errors import RemoteProtocolError
 from sm_ssh_entry.wire.message import AgentMessage, MessageType
 from sm_ssh_entry.wire.openers import OpenAgentChannel, OpenControlChannel
 
-if TYPE_CHECKING:
-    from websockets.asyncio.client import ClientConnection
-
 log = logging.getLogger(__name__)
 
-# Ours lives on the same machine: a pong that takes so long will not come.
-PING_INTERVAL = 20.0
-PING_TIMEOUT = 20.0
 # A channel that held so long was a good one: the next loss starts with short delays again.
 STEADY_SECONDS = 5.0
-OPEN_TIMEOUT = 15.0
+# What the service says of a data channel that need not be opened again (protocol page, section 6.1).
+SESSION_OVER = "Session is already terminated"
 
 
 class Channels:
@@ -48,60 +44,56 @@ class Channels:
         self._keeper = keeper
         self._node_id = node_id
 
-    async def open_control(self) -> ClientConnection:
+    async def open_control(self) -> WebSocketLike:
         """Open the control channel and present its token.
 
         Raises:
             CallError: the service refused or did not answer.
         """
-        token, socket = await self._open("control-channel", self._node_id)
-        opener = OpenControlChannel(token, str(uuid.uuid4()), settings.PROTOCOL_VERSION)
-        return await _present(socket, opener.encode())
 
-    async def open_data(self, session_id: str) -> ClientConnection:
-        """Open a session's data channel and present its token. Raises as open_control."""
-        token, socket = await self._open("data-channel", session_id)
-        opener = OpenAgentChannel(token, str(uuid.uuid4()), self._node_id)
-        return await _present(socket, opener.encode())
+        def opener(token: str) -> str:
+            return OpenControlChannel(token, str(uuid.uuid4()), settings.PROTOCOL_VERSION).encode()
 
-    async def _open(self, kind: str, name: str) -> tuple[str, ClientConnection]:
-        from websockets.asyncio.client import connect
-        from websockets.exceptions import InvalidHandshake
+        return await self._open("control-channel", self._node_id, opener)
+
+    async def open_data(self, session_id: str) -> WebSocketLike:
+        """Open a session's data channel and present its token.
+
+        Raises:
+            DialRefused: the service says that the session is over.
+            OSError: anything else, which another try may mend.
+        """
+
+        def opener(token: str) -> str:
+            return OpenAgentChannel(token, str(uuid.uuid4()), self._node_id).encode()
+
+        try:
+            return await self._open("data-channel", session_id, opener)
+        except CallError as error:
+            if SESSION_OVER in error.message:
+                raise DialRefused(error.message) from error
+            raise ConnectionError(str(error)) from error
+
+    async def _open(self, kind: str, name: str, opener: Callable[[str], str]) -> WebSocketLike:
+        from websockets.exceptions import WebSocketException
 
         credentials = await self._keeper.get()
         try:
             token = await self._call(self._service.channel_token, credentials, kind, name)
             url, headers = self._service.channel_address(credentials, kind, name)
-            socket = await connect(
-                url,
-                additional_headers=headers,
-                compression=None,
-                max_size=wire.MAX_FRAME_BYTES,
-                open_timeout=OPEN_TIMEOUT,
-                ping_interval=PING_INTERVAL,
-                ping_timeout=PING_TIMEOUT,
-                close_timeout=1.0,
-                user_agent_header=None,
-                proxy=None,
-                ssl=await self._call(service.tls) if url.startswith("wss:") else None,
-            )
+            tls = await self._call(service.tls) if url.startswith("wss:") else None
+            # No proxy, as for the other calls: this agent's service is on the same machine.
+            return await open_websocket(url, opener(token), headers=headers, tls=tls, proxy=False)
         except CallError as error:
             if error.code.startswith("HTTP 4"):
                 self._keeper.renew()
             raise
-        except (OSError, InvalidHandshake, asyncio.TimeoutError) as error:
+        except DialRefused as error:
+            # The gateway checks the signature here, too: new credentials may be all that is missing.
+            self._keeper.renew()
+            raise CallError(f"opening the {kind}", "HTTP 4xx", str(error)) from error
+        except (OSError, WebSocketException, asyncio.TimeoutError) as error:
             raise CallError(f"opening the {kind}", "", f"{type(error).__name__}: {error}") from error
-        return token, socket
-
-
-async def _present(socket: ClientConnection, opener: str) -> ClientConnection:
-    from websockets.exceptions import ConnectionClosed
-
-    try:
-        await socket.send(opener)
-    except ConnectionClosed as error:
-        raise CallError("opening the channel", "", f"closed at once: {error}") from error
-    return socket
 
 
 class ControlChannel:
@@ -122,7 +114,7 @@ class ControlChannel:
         self._open_channel = open_channel
         self._receive = receive
         self._receipt_of = receipt_of
-        self._socket: ClientConnection | None = None
+        self._socket: WebSocketLike | None = None
         self._open = asyncio.Event()
         self._awaited: dict[str, asyncio.Event] = {}
 
@@ -200,8 +192,8 @@ class ControlChannel:
                     del self._awaited[key]
 
     @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[ClientConnection]:
-        socket: ClientConnection = await self._open_channel()
+    async def _connected(self) -> AsyncIterator[WebSocketLike]:
+        socket: WebSocketLike = await self._open_channel()
         self._socket = socket
         self._open.set()
         try:
@@ -215,11 +207,12 @@ class ControlChannel:
         self._socket = None
         self._open.clear()
 
-    async def _serve(self, socket: ClientConnection) -> None:
+    async def _serve(self, socket: WebSocketLike) -> None:
         from websockets.exceptions import ConnectionClosed
 
         with contextlib.suppress(ConnectionClosed):
-            async for frame in socket:
+            while True:
+                frame = await socket.recv()
                 if isinstance(frame, bytes):
                     self._take(frame)
 

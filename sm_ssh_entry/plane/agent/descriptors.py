@@ -30,7 +30,7 @@ class Descriptor:
         return self._number
 
     async def read(self, limit: int) -> bytes:
-        """Return up to ``limit`` bytes as soon as there are any; ``b""`` at the end, or once nobody has a terminal open."""
+        """Return up to ``limit`` bytes as soon as any are there; ``b""`` at the end, or when a terminal has no user."""
         while self._number >= 0:
             try:
                 return os.read(self._number, limit)

@@ -14,11 +14,13 @@ class Ending:
         output: what the user is told, ``""`` for nothing.
         announced: whether the service is told that the session terminates, before the channel closes. Port sessions end
             without (protocol page, section 10.4).
+        wanted: whether the client still waits for what was sent last.
     """
 
     status: str = "Success"
     output: str = ""
     announced: bool = True
+    wanted: bool = True
 
 
 class SessionRefused(Exception):

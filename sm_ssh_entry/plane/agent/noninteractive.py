@@ -23,7 +23,6 @@ from sm_ssh_entry.plane.agent.ending import Ending, SessionRefused
 from sm_ssh_entry.plane.agent.link import Link
 from sm_ssh_entry.plane.agent.processes import Children, Group
 from sm_ssh_entry.plane.agent.shell import command_of
-from sm_ssh_entry.pump import Pump
 from sm_ssh_entry.wire.events import DataReceived, FlagReceived
 from sm_ssh_entry.wire.payloads import SessionFlag
 
@@ -32,12 +31,11 @@ _SIGNALS = {0x03: signal.SIGINT, 0x1C: signal.SIGQUIT}
 DRAIN_SECONDS = 0.5
 
 
-async def run(link: Link, pump: Pump, properties: Mapping[str, Any], children: Children) -> Ending:
+async def run(link: Link, properties: Mapping[str, Any], children: Children) -> Ending:
     """Run the command; its process group ends with the session.
 
     Args:
         link: the session's data channel.
-        pump: the same, for the exit code.
         properties: of the session document.
         children: starts the command.
 
@@ -52,18 +50,19 @@ async def run(link: Link, pump: Pump, properties: Mapping[str, Any], children: C
         raise SessionRefused(f"the command cannot be split into words: {error}") from None
     separate = str(options.get("separateOutputStream", "")).strip().lower() == "true"
     if not separate:
-        code = await _merged(link, words, children)
+        _, wanted = await _merged(link, words, children)
     else:
         before = {stderr: str(options.get(name) or "").encode() for stderr, name in _PREFIXES.items()}
-        code = await _separate(link, words, children, before)
-        await pump.send_exit_code(code)
-    return Ending()
+        code, wanted = await _separate(link, words, children, before)
+        if wanted:
+            await link.pump.send_exit_code(code)
+    return Ending(wanted=wanted)
 
 
 _PREFIXES = {False: "stdOutSeparatorPrefix", True: "stdErrSeparatorPrefix"}
 
 
-async def _merged(link: Link, words: list[str], children: Children) -> int:
+async def _merged(link: Link, words: list[str], children: Children) -> tuple[int, bool]:
     """Both outputs into one file, sent from its beginning after the end: however long it is, memory stays small."""
     with tempfile.TemporaryFile(buffering=0) as file:
         async with children.group(
@@ -73,10 +72,10 @@ async def _merged(link: Link, words: list[str], children: Children) -> int:
         file.seek(0)
         while wanted and (data := file.read(link.chunk)):
             await link.send(data)
-    return code
+    return code, wanted
 
 
-async def _separate(link: Link, words: list[str], children: Children, before: Mapping[bool, bytes]) -> int:
+async def _separate(link: Link, words: list[str], children: Children, before: Mapping[bool, bytes]) -> tuple[int, bool]:
     with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
         out, out_end = descriptors.pipe()
         err, err_end = descriptors.pipe()
@@ -103,7 +102,7 @@ async def _separate(link: Link, words: list[str], children: Children, before: Ma
                 for copy in copies:
                     copy.cancel()
                 await asyncio.gather(*copies, return_exceptions=True)
-    return code
+    return code, wanted
 
 
 async def _copy(link: Link, source: Descriptor, before: bytes, *, stderr: bool) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from sm_ssh_entry.plane.agent import targets
 from sm_ssh_entry.plane.agent.ending import Ending
 from sm_ssh_entry.plane.agent.link import Link
-from sm_ssh_entry.pump import Pump
 from sm_ssh_entry.wire.events import DataReceived, FlagReceived
 from sm_ssh_entry.wire.payloads import SessionFlag
 
@@ -23,7 +22,7 @@ class _Over(Enum):
     TERMINATE = "the client is done with the session"
 
 
-async def run(link: Link, pump: Pump, properties: Mapping[str, Any]) -> Ending:
+async def run(link: Link, properties: Mapping[str, Any]) -> Ending:
     """Connect to the port and copy both ways until either side is done.
 
     A port where nobody listens ends the session at once and says so, where the official agent's worker crashes and the
@@ -31,7 +30,6 @@ async def run(link: Link, pump: Pump, properties: Mapping[str, Any]) -> Ending:
 
     Args:
         link: the session's data channel.
-        pump: the same, for the flag.
         properties: of the session document: portNumber, and host or type for forwarding.
 
     Raises:
@@ -43,7 +41,7 @@ async def run(link: Link, pump: Pump, properties: Mapping[str, Any]) -> Ending:
             addresses = await targets.resolve(targets.host_of(properties), port)
             reader, writer = await targets.dial(addresses, port)
         except targets.ConnectFailed as error:
-            await pump.send_flag(SessionFlag.CONNECT_TO_PORT_ERROR)
+            await link.pump.send_flag(SessionFlag.CONNECT_TO_PORT_ERROR)
             return Ending("Failed", f"Connection to destination port failed: {error}")
         try:
             over = await _relay(link, reader, writer)
@@ -51,7 +49,7 @@ async def run(link: Link, pump: Pump, properties: Mapping[str, Any]) -> Ending:
             await targets.close(writer)
         # Forwarding keeps its session for the client's next connection; SSH has one.
         if over is not _Over.DISCONNECT or not properties.get("type"):
-            return Ending(announced=False)
+            return Ending(announced=False, wanted=over is _Over.SERVER)
 
 
 async def _relay(link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Over:

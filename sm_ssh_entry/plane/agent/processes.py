@@ -37,22 +37,19 @@ class Group:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
-    def alive(self) -> bool:
-        """Whether anybody is left in the group."""
-        try:
-            os.killpg(self.process.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
-
     async def end(self, first: signal.Signals = signal.SIGTERM, *, grace: float = GRACE) -> None:
-        """End the group: a signal, some patience, SIGKILL. Returns when the child is reaped."""
+        """End the group: a signal, some patience, SIGKILL. Returns when the child is reaped.
+
+        A shell puts each of its jobs in a group of its own, and a job may ignore SIGHUP; so SIGKILL goes to every
+        process of the session that the child leads.
+        """
         self.send_signal(first)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self.process.wait(), grace)
         self.send_signal(signal.SIGKILL)
+        for pid in session_members(self.process.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
         await self.process.wait()
 
 
@@ -103,3 +100,14 @@ class Children:
             # The socket holds thousands of these lines and the core reads at once. If the core is gone, so are we soon.
             with contextlib.suppress(OSError):
                 self._lifeline.send(line.encode("ascii"))
+
+
+def session_members(session: int) -> list[int]:
+    """Return the processes of a session, by its leader's pid. Empty where there is no /proc: groups must do there."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        # A process may go at any moment; its name, in brackets, may hold anything.
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            if int(stat.read_text("utf-8", "replace").rpartition(")")[2].split()[3]) == session:
+                found.append(int(stat.parent.name))
+    return found

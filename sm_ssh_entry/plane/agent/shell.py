@@ -43,9 +43,10 @@ async def run(link: Link, properties: Mapping[str, Any] | None, children: Childr
         held.callback(os.close, follower)
         set_size(leader, FIRST_SIZE.cols, FIRST_SIZE.rows)
         words = ["/bin/sh", "-c", _TAKE_TERMINAL, os.ttyname(follower), *argv]
-        async with children.group(words, env=children.environment(TERM=TERM, HOME=_home())) as group:
-            await _serve(link, terminal, group)
-    return Ending()
+        # What a user left running with nohup stays when the shell has ended, as it does after a login.
+        environment = children.environment(TERM=TERM, HOME=_home())
+        async with children.group(words, env=environment, keep=True) as group:
+            return await _serve(link, terminal, group)
 
 
 def command_of(properties: Mapping[str, Any]) -> str:
@@ -66,7 +67,7 @@ def set_size(descriptor: int, cols: int, rows: int) -> None:
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
 
-async def _serve(link: Link, terminal: Descriptor, group: Group) -> None:
+async def _serve(link: Link, terminal: Descriptor, group: Group) -> Ending:
     output = asyncio.create_task(_pump_output(link, terminal))
     input_ = asyncio.create_task(_pump_input(link, terminal))
     over = asyncio.create_task(group.process.wait())
@@ -76,8 +77,9 @@ async def _serve(link: Link, terminal: Descriptor, group: Group) -> None:
             # All that the child wrote is in the terminal now; a job that it left behind may hold that open for ever.
             terminal.finish()
             await output
-        if input_.done():
-            input_.result()
+            return Ending()
+        input_.result()
+        return Ending(wanted=False)
     finally:
         for task in (output, input_, over):
             task.cancel()

@@ -32,6 +32,11 @@ log = logging.getLogger(__name__)
 CLOSE_SECONDS = 1.5
 
 
+def preload() -> None:
+    """Import what the worker will need. Done before the fork, it is done once, however often a worker is replaced."""
+    import websockets.asyncio.client  # noqa: F401 - only to have it loaded
+
+
 def run(settings: Settings, lifeline: socket.socket) -> int:
     """Be the worker until a signal, or until the core is gone; return the exit status.
 

@@ -27,7 +27,6 @@ def paths(tmp_path: Path) -> Paths:
     return Paths(str(tmp_path))
 
 
-
 def test_what_is_saved_is_loaded(paths: Paths, key: RSAPrivateKey) -> None:
     Vault(paths).save(Identity(NODE, "eu-west-1", "print", key))
     found = Vault(paths).load()

@@ -39,7 +39,8 @@ def test_the_next_worker_finds_what_is_open(tmp_path: Path) -> None:
     journal.finish("b-ended", b"reply")
     journal.finish("c-received", b"reply")
     journal.received("c-received")
-    assert Journal(tmp_path / "commands").unfinished() == [Unfinished("a-running", b""), Unfinished("b-ended", b"reply")]
+    found = Journal(tmp_path / "commands").unfinished()
+    assert found == [Unfinished("a-running", b""), Unfinished("b-ended", b"reply")]
 
 
 def test_ids_and_results_are_forgotten_in_time(tmp_path: Path) -> None:
