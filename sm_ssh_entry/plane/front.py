@@ -16,13 +16,16 @@ from sm_ssh_entry.plane.store import Store, partition_of
 
 LOG = logging.getLogger("sm_ssh.plane")
 # First half of X-Amz-Target -> the service that signs it.
-PREFIXES = {"AmazonSSM": "ssm", "EC2WindowsMessageDeliveryService": "ec2messages"}
+PREFIXES = {"AmazonSSM": "ssm", "EC2WindowsMessageDeliveryService": "ec2messages", "SageMaker": "sagemaker"}
 # Signed by nobody: the activation's code stands for a signature. Protocol page, section 2.2.
 UNSIGNED = frozenset({"RegisterManagedInstance"})
 # Signed with the node's own key. Protocol page, section 3.
 NODE_SIGNED = frozenset({"RequestManagedInstanceRoleToken", "UpdateManagedInstancePublicKey"})
 _STS_UNSIGNED = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
 _READ_FORM_BYTES = 1 << 20
+# Larger than any JSON call; objects for S3 stream through and do not count.
+MAX_BODY = 64 << 20
+_TOO_LARGE = AwsError("RequestEntityTooLarge", "The request is too large.", 413)
 
 
 class Front:
@@ -41,8 +44,9 @@ class Front:
 
     async def handle(self, http: web.Request) -> web.StreamResponse:
         """Answer one request; whatever goes wrong becomes an answer in the caller's dialect."""
-        prefix, _, operation = http.headers.get("X-Amz-Target", "").partition(".")
-        if prefix in PREFIXES:
+        target = http.headers.get("X-Amz-Target", "")
+        prefix, _, operation = target.partition(".")
+        if target in self._operations or validation.has_model(prefix):
             return await guarded(http, lambda: self._serve(http, prefix, operation), "json", operation)
         how = answers.dialect(http.headers, service_of(http))
         return await guarded(http, lambda: self._pass_on(http, operation), how, operation or http.method)
@@ -64,15 +68,16 @@ class Front:
         return self._store.credentials.get(access_key) or await self._moto.find_key(access_key)
 
     async def _serve(self, http: web.Request, prefix: str, operation: str) -> web.StreamResponse:
-        if http.method != "POST" or not validation.is_operation(prefix, operation):
+        handler = self._operations.get(f"{prefix}.{operation}")
+        if http.method != "POST" or not (handler or validation.is_operation(prefix, operation)):
             raise AwsError("UnknownOperationException", "")
-        body = await http.read()
+        body = await _read(http)
         caller, region = await self._admit(http, body, prefix, operation)
         await self._store.faults.strike(operation)
-        handler = self._operations.get(f"{prefix}.{operation}")
         params = validation.parse(body)
         if handler is not None:
-            validation.check(prefix, operation, params)
+            if validation.has_model(prefix):
+                validation.check(prefix, operation, params)
             request = Request(
                 operation=operation,
                 params={name: value for name, value in params.items() if value is not None},
@@ -88,7 +93,7 @@ class Front:
                 return answers.ok(await handler(self._store, request))
             except NotOurs:
                 LOG.debug("%s is moto's here", operation)
-        if prefix != "AmazonSSM" or not await self._moto.serves(operation):
+        if validation.has_model(prefix) and not (prefix == "AmazonSSM" and await self._moto.serves(operation)):
             raise AwsError("UnknownOperationException", "")
         return await self._moto.relay(http, body)
 
@@ -109,7 +114,7 @@ class Front:
         return credential.caller, signed.region
 
     async def _pass_on(self, http: web.Request, operation: str) -> web.StreamResponse:
-        body = None if _streams(http) else await http.read()
+        body = None if _streams(http) else await _read(http)
         action = operation or _form_action(http, body)
         if signature.parse(message_of(http, body)) is None:
             if action not in _STS_UNSIGNED and not await self._is_old_presigned(http):
@@ -159,7 +164,7 @@ async def guarded(
     except AwsError as error:
         return answers.failure(error, how)
     except web.HTTPRequestEntityTooLarge:
-        return answers.failure(AwsError("RequestEntityTooLarge", "The request is too large.", 413), how)
+        return answers.failure(_TOO_LARGE, how)
     except ConnectionError:
         # The caller went away in the middle; there is nobody to answer.
         return web.Response(status=499)
@@ -198,6 +203,13 @@ def require_allowed(store: Store, credential: Credential, signed: signature.Sign
         f"User: {credential.caller.arn} is not authorized to perform: {action} on resource: {resource} because no "
         f"identity-based policy allows the {action} action",
     )
+
+
+async def _read(http: web.Request) -> bytes:
+    if (http.content_length or 0) > MAX_BODY:
+        # Now, not after the last byte that fits.
+        raise _TOO_LARGE
+    return await http.read()
 
 
 def _streams(http: web.Request) -> bool:

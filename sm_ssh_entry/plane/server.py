@@ -24,7 +24,7 @@ from sm_ssh_entry.plane.api import Handler
 from sm_ssh_entry.plane.credentials import Credential, Credentials
 from sm_ssh_entry.plane.environment import client_environment
 from sm_ssh_entry.plane.faults import Faults
-from sm_ssh_entry.plane.front import Front
+from sm_ssh_entry.plane.front import MAX_BODY, Front
 from sm_ssh_entry.plane.moto_backend import MotoBackend
 from sm_ssh_entry.plane.store import Settings, Store
 
@@ -32,8 +32,6 @@ T = TypeVar("T")
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
-# Larger than any JSON call; objects for S3 stream through and do not count.
-MAX_BODY = 64 << 20
 _BACKLOG = 1024
 # What still runs after the sockets were told to close is cancelled after so long: a long poll, as a rule.
 _STOP_SECONDS = 0.5

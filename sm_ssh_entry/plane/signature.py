@@ -259,7 +259,7 @@ def _check_age(signed: Signed, now: float) -> None:
 
 def _payload_hash(message: Message, signed: Signed) -> str:
     stated = message.headers.get("X-Amz-Content-SHA256", "")
-    if signed.presigned is not None:
+    if signed.presigned is not None and signed.service == "s3":
         return stated or UNSIGNED
     if message.body is None:
         return stated

@@ -27,6 +27,8 @@ _UNICODE_CLASSES = {
     r"\p{N}": r"\d",
     r"\p{Z}": "\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
 }
+# A $ that ends the pattern or one of its alternatives.
+_END = re.compile(r"(?<!\\)\$(?=\)|\||\Z)")
 _JSON_NAMES = {str: "STRING_VALUE", bool: "TRUE_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE"}
 _SCALARS: dict[str, tuple[str, tuple[type, ...]]] = {
     "string": ("String", (str,)),
@@ -62,6 +64,11 @@ def is_operation(prefix: str, operation: str) -> bool:
     """Say whether an operation exists, by its target's two halves."""
     model = _models().get(prefix)
     return model is not None and operation in model.operation_names
+
+
+def has_model(prefix: str) -> bool:
+    """Say whether the shapes of a service are known here, by its target's first half."""
+    return prefix in _models()
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -199,8 +206,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     for java, python in _UNICODE_CLASSES.items():
         pattern = pattern.replace(java, python)
     try:
-        # Java anchors $ at the very end or before a final newline as Python does; AWS refuses the newline, so we do.
-        return re.compile(pattern[:-1] + r"\Z" if pattern.endswith("$") and not pattern.endswith(r"\$") else pattern)
+        # Python's $ would let a newline stand at the end.
+        return re.compile(_END.sub(r"\\Z", pattern))
     except re.error:
         # Patterns with \p{P} or \p{M}: display names of other clouds' accounts, in operations that are not ours.
         return re.compile("")
