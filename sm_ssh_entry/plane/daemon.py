@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -158,6 +159,8 @@ def start(where: Path, *, port: int = 0, tls_port: int = 0, region: str = DEFAUL
             stderr=log,
             new_session=True,
         )
+    # It outlives us as a rule; a caller that outlives it is not left with a zombie.
+    threading.Thread(target=child.wait, daemon=True).start()
     for _ in _until(START_SECONDS):
         state = running(where)
         if state is not None:
