@@ -6,11 +6,12 @@ process. A node can speak of its own sessions and commands only.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
 
-from sm_ssh_entry.plane.run_command import find_job, waiting
+from sm_ssh_entry.plane.run_command import Command, Invocation, find_job, untold
 from sm_ssh_entry.plane.sockets import Socket
 from sm_ssh_entry.plane.store import Node, Store
 from sm_ssh_entry.wire.control import (
@@ -27,16 +28,23 @@ from sm_ssh_entry.wire.message import AgentMessage, MessageType, decode, encode
 
 _log = logging.getLogger(__name__)
 
+_SHORTEST_PAUSE = 0.05
+
 
 class AgentControl:
     """An open control channel, as the node's record holds it.
 
     Args:
+        store: the state.
+        node: the node.
         socket: its WebSocket.
     """
 
-    def __init__(self, socket: Socket) -> None:
+    def __init__(self, store: Store, node: Node, socket: Socket) -> None:
+        self._store = store
+        self._node = node
         self._socket = socket
+        self._resending: asyncio.Task[None] | None = None
 
     async def send(self, frame: bytes) -> bool:
         """Send one frame. False: the agent is gone."""
@@ -49,6 +57,25 @@ class AgentControl:
     def abort(self) -> None:
         """Cut it now."""
         self._socket.abort()
+
+    def expect_receipt(self) -> None:
+        """Send again, by and by, what the agent does not acknowledge."""
+        if self._resending is None or self._resending.done():
+            self._resending = asyncio.get_running_loop().create_task(self._resend())
+
+    def detached(self) -> None:
+        """Send nothing more."""
+        if self._resending is not None:
+            self._resending.cancel()
+
+    async def _resend(self) -> None:
+        while True:
+            now = self._store.clock()
+            due = [at for _, _, at in untold(self._store.commands, self._node.node_id, now)]
+            if not due:
+                return
+            await asyncio.sleep(max(_SHORTEST_PAUSE, min(due) - now))
+            await deliver_commands(self._store, self._node)
 
 
 def message(kind: MessageType, payload: bytes) -> AgentMessage:
@@ -63,32 +90,34 @@ async def push(store: Store, node_id: str, to_send: AgentMessage) -> bool:
 
 
 async def deliver_commands(store: Store, node: Node) -> None:
-    """Send a node every job and cancellation that it has not been sent on its present control channel."""
-    for command, invocation in list(waiting(store.commands, node.node_id, store.clock())):
-        cancelling = invocation.cancelling
-        if cancelling:
-            job = CancelCommand(f"aws.ssm.{uuid.uuid4()}.{node.node_id}", invocation.job_id).encode()
-        else:
-            job = RunCommand(
-                job_id=invocation.job_id,
-                command_id=command.command_id,
-                document_name=command.document.name,
-                document=dict(command.document.content),
-                parameters=command.arguments,
-            ).encode()
-        invocation.note_sent(cancel=cancelling)
-        if not await push(store, node.node_id, message(MessageType.AGENT_JOB, job)):
-            invocation.channel_opened()
-            return
+    """Send a node every job and cancellation that is due to it; the control channel sees to it that it hears them."""
+    now = store.clock()
+    for command, invocation, due in list(untold(store.commands, node.node_id, now)):
+        if due > now or node.control is None:
+            continue
+        invocation.note_sent(now)
+        node.control.expect_receipt()
+        await node.control.send(encode(message(MessageType.AGENT_JOB, _job(command, invocation))))
+
+
+def _job(command: Command, invocation: Invocation) -> bytes:
+    if invocation.cancel_id:
+        return CancelCommand(invocation.cancel_id, invocation.job_id).encode()
+    return RunCommand(
+        job_id=invocation.job_id,
+        command_id=command.command_id,
+        document_name=command.document.name,
+        document=dict(command.document.content),
+        parameters=command.arguments,
+    ).encode()
 
 
 async def serve(store: Store, node: Node, socket: Socket) -> None:
     """Be the service on a node's control channel until it closes. A newer channel of the same node replaces it."""
-    control = AgentControl(socket)
+    control = AgentControl(store, node, socket)
     before = node.attach(control, store.clock())
+    closing = asyncio.gather(*([before.close()] if before is not None else []))
     try:
-        if before is not None:
-            await before.close()
         for command in store.commands.values():
             if node.node_id in command.invocations:
                 command.invocations[node.node_id].channel_opened()
@@ -99,7 +128,9 @@ async def serve(store: Store, node: Node, socket: Socket) -> None:
             except RemoteProtocolError as error:
                 _log.debug("< control channel of %s: dropped a message: %s", node.node_id, error)
     finally:
+        control.detached()
         node.detach(control, store.clock())
+        await closing
 
 
 async def _take(store: Store, node: Node, received: AgentMessage) -> None:

@@ -6,6 +6,7 @@ calls it first, so no timer is needed and a final state stays final.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,6 +17,9 @@ from sm_ssh_entry.wire.control import JOB_ACK_DUPLICATE, JOB_ACK_SUCCESSFUL, Job
 
 # The agent's own buffer is full: it may take the job a little later.
 JOB_ACK_BUFFER_FULL = 51402
+# Seconds until what was not acknowledged is sent again: the first time, and at most.
+_FIRST_RESEND = 0.5
+_LAST_RESEND = 30.0
 # How many commands are remembered. AWS keeps them for 30 days.
 HISTORY = 1000
 DEFAULT_DELIVERY_SECONDS = 3600
@@ -64,8 +68,10 @@ class Invocation:
         details: AWS's StatusDetails: a finer word for it.
         steps: the last that the node said of each step, by name.
         trace: documentTraceOutput, or why the node did not take the job.
-        sent: whether the job went out on the node's present control channel.
-        cancel_sent: the same for the cancellation.
+        cancel_id: id of the job that cancels it; ``""``: nobody asked.
+        heard: whether the node acknowledged the last thing it was told.
+        tries: how often that was sent on the node's present control channel.
+        sent_at: when last.
     """
 
     command_id: str
@@ -74,8 +80,10 @@ class Invocation:
     details: str = "Pending"
     steps: dict[str, JobStep] = field(default_factory=dict)
     trace: str = ""
-    sent: bool = False
-    cancel_sent: bool = False
+    cancel_id: str = ""
+    heard: bool = False
+    tries: int = 0
+    sent_at: float = 0.0
 
     @property
     def job_id(self) -> str:
@@ -88,37 +96,50 @@ class Invocation:
             self.status, self.details = status, details or status.value
 
     def cancel(self) -> None:
-        """Ask for its end: at once where the node never heard of it."""
-        self.become(Status.CANCELLED if self.status is Status.PENDING and not self.sent else Status.CANCELLING)
+        """Ask for its end: at once where the node cannot have heard of it."""
+        if self.status is Status.PENDING and not self.tries:
+            self.become(Status.CANCELLED)
+        elif not self.status.final and not self.cancel_id:
+            self.become(Status.CANCELLING)
+            self.cancel_id = f"aws.ssm.{uuid.uuid4()}.{self.node_id}"
+            self.heard, self.tries = False, 0
 
     @property
-    def cancelling(self) -> bool:
-        """Whether the node is to be told to stop it, rather than to start it."""
-        return self.status is Status.CANCELLING
+    def due(self) -> float | None:
+        """When the node is to be told (again) to start it or to stop it; None: there is nothing to tell.
 
-    def note_sent(self, *, cancel: bool) -> None:
-        """Note that the job, or its cancellation, goes out on the present control channel."""
-        if cancel:
-            self.cancel_sent = True
-        else:
-            self.sent = True
+        The official agent drops jobs without a word that come right after it opened its control channel, before its
+        own parts are ready; so what is not acknowledged is sent again. A second copy does no harm: it is answered as
+        a duplicate.
+        """
+        if self.heard or self.status not in (Status.PENDING, Status.CANCELLING):
+            return None
+        if not self.tries:
+            return 0.0
+        return self.sent_at + min(_FIRST_RESEND * 2.0 ** float(self.tries - 1), _LAST_RESEND)
+
+    def note_sent(self, now: float) -> None:
+        """Note that the job, or its cancellation, goes out."""
+        self.tries += 1
+        self.sent_at = now
 
     def channel_opened(self) -> None:
         """Note a new control channel: what was not acknowledged on the old one goes out again."""
-        self.sent = False
-        self.cancel_sent = False
+        self.tries = 0
 
     def acknowledged(self, ack: JobAck) -> None:
-        """Take in the node's receipt of the job. 51405, duplicate, means that an earlier sending arrived."""
-        if self.status is not Status.PENDING:
+        """Take in the node's receipt. 51405, duplicate, means that an earlier sending arrived."""
+        if ack.status_code == JOB_ACK_BUFFER_FULL:
             return
-        if ack.status_code in (JOB_ACK_SUCCESSFUL, JOB_ACK_DUPLICATE):
-            self.become(Status.IN_PROGRESS)
-        elif ack.status_code == JOB_ACK_BUFFER_FULL:
-            self.sent = False
-        else:
-            self.trace = f"{ack.status_code} {ack.error_message}".strip()
-            self.become(Status.FAILED, "Undeliverable")
+        if ack.job_id == self.cancel_id:
+            self.heard = True
+        elif self.status is Status.PENDING:
+            self.heard = True
+            if ack.status_code in (JOB_ACK_SUCCESSFUL, JOB_ACK_DUPLICATE):
+                self.become(Status.IN_PROGRESS)
+            else:
+                self.trace = f"{ack.status_code} {ack.error_message}".strip()
+                self.become(Status.FAILED, "Undeliverable")
 
     def replied(self, reply: JobReply) -> None:
         """Take in a report of the node."""
@@ -208,17 +229,16 @@ class Command:
         return sum(one.status in statuses for one in self.invocations.values())
 
 
-def waiting(commands: dict[str, Command], node_id: str, now: float) -> Iterator[tuple[Command, Invocation]]:
-    """Yield what a node has not been told: jobs that wait for it, and cancellations. Oldest first."""
+def untold(commands: dict[str, Command], node_id: str, now: float) -> Iterator[tuple[Command, Invocation, float]]:
+    """Yield what a node has not acknowledged, jobs and cancellations, and when it is to be told. Oldest first."""
     for command in commands.values():
         invocation = command.invocations.get(node_id)
         if invocation is None or invocation.status.final:
             continue
         command.expire(now)
-        to_start = invocation.status is Status.PENDING and not invocation.sent
-        to_cancel = invocation.status is Status.CANCELLING and not invocation.cancel_sent
-        if to_start or to_cancel:
-            yield command, invocation
+        due = invocation.due
+        if due is not None:
+            yield command, invocation, due
 
 
 def find_job(commands: dict[str, Command], job_id: str, node_id: str) -> Invocation | None:
@@ -226,7 +246,10 @@ def find_job(commands: dict[str, Command], job_id: str, node_id: str) -> Invocat
     parts = job_id.split(".")
     command = commands.get(parts[-2]) if len(parts) > 3 else None
     invocation = command.invocations.get(node_id) if command else None
-    return invocation if invocation and invocation.job_id == job_id else None
+    if invocation is not None:
+        return invocation if invocation.job_id == job_id else None
+    every = (one.invocations.get(node_id) for one in commands.values())
+    return next((one for one in every if one is not None and job_id and one.cancel_id == job_id), None)
 
 
 def next_serial(commands: dict[str, Command]) -> int:

@@ -88,11 +88,19 @@ async def describe_sessions(store: Store, request: Request) -> dict[str, Any]:
     return {"Sessions": [_describe(store, session) for session in shown], **more}
 
 
+async def get_connection_status(store: Store, request: Request) -> dict[str, Any]:
+    """GetConnectionStatus: whether a session could be opened now."""
+    node = store.nodes.get(request.params["Target"], request.region)
+    connected = node is not None and node.control is not None
+    return {"Target": request.params["Target"], "Status": "connected" if connected else "notconnected"}
+
+
 OPERATIONS: dict[str, Handler] = {
     "StartSession": start_session,
     "ResumeSession": resume_session,
     "TerminateSession": terminate_session,
     "DescribeSessions": describe_sessions,
+    "GetConnectionStatus": get_connection_status,
 }
 
 

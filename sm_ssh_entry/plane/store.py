@@ -103,6 +103,9 @@ class ControlChannel(Protocol):
     def abort(self) -> None:
         """Cut it now."""
 
+    def expect_receipt(self) -> None:
+        """Send again, by and by, what the agent does not acknowledge."""
+
 
 @dataclass
 class Node:

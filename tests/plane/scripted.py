@@ -135,7 +135,8 @@ class Node:
     async def dial(self, path: str, opener: str, *, signed: bool = True) -> ClientConnection:
         """Open a WebSocket and send the first frame."""
         headers = self.headers("GET", path) if signed else {}
-        socket = await connect("ws" + self.plane.url[4:] + path, additional_headers=headers, max_size=None, max_queue=None)
+        url = "ws" + self.plane.url.removeprefix("http") + path
+        socket = await connect(url, additional_headers=headers, max_size=None, max_queue=None)
         self.sockets.append(socket)
         await socket.send(opener)
         return socket

@@ -7,6 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,8 +130,9 @@ class End:
     """One end of a session: a wire core that is redialled when its socket is cut."""
 
     def __init__(self, role: Role) -> None:
-        kind = {"session_type": "Standard_Stream"} if role is Role.AGENT else {}
-        self.core = DataChannel(role, new_id=uuid.uuid4, epoch=time.time() - time.monotonic(), **kind)
+        kind = "Standard_Stream" if role is Role.AGENT else ""
+        epoch = time.time() - time.monotonic()
+        self.core = DataChannel(role, new_id=uuid.uuid4, epoch=epoch, session_type=kind)
         self.received = bytearray()
         self.socket: ClientConnection | None = None
 
@@ -165,8 +167,7 @@ def test_nothing_is_lost_when_either_end_is_cut_in_the_middle(node: Node) -> Non
 
         async def feed() -> None:
             for start in range(0, len(sent), 1000):
-                while not agent.core.writable:
-                    await asyncio.sleep(0.001)
+                await eventually(lambda: agent.core.writable)
                 agent.core.send_data(sent[start : start + 1000], time.monotonic())
 
         feeding = asyncio.create_task(feed())
@@ -433,9 +434,9 @@ def test_a_hundred_sessions_leave_nothing_behind(plane: PlaneThread, node: Node)
 
     def sockets() -> int:
         count = 0
-        for name in os.listdir("/proc/self/fd"):
+        for entry in Path("/proc/self/fd").iterdir():
             try:
-                count += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+                count += str(entry.readlink()).startswith("socket:")
             except OSError:
                 continue
         return count

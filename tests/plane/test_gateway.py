@@ -239,7 +239,7 @@ def test_a_frame_of_one_mebibyte_passes_and_a_larger_one_ends_its_own_socket_onl
 
 def test_malformed_frames_harm_nobody(plane: PlaneThread, node: Node, caplog: pytest.LogCaptureFixture) -> None:
     """The invariant: whatever bytes come on any channel, the plane goes on, and every other session carries data."""
-    dice = random.Random(20)  # noqa: S311 - the same frames each time
+    dice = random.Random(20)
 
     def nonsense() -> bytes | str:
         kind = dice.randrange(5)

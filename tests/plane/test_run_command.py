@@ -14,7 +14,7 @@ from sm_ssh_entry.plane.run_command import (
     find_job,
     forget_oldest,
     next_serial,
-    waiting,
+    untold,
 )
 from sm_ssh_entry.wire.control import JobAck, JobReply, JobStep
 
@@ -49,9 +49,10 @@ def test_an_invocation_goes_from_pending_to_success() -> None:
     command = make()
     one = command.invocations[NODE]
     seen = [(command.status, one.details)]
-    for step in (lambda: one.acknowledged(ack()), lambda: one.replied(reply("InProgress"))):
-        step()
-        seen.append((command.status, one.details))
+    one.acknowledged(ack())
+    seen.append((command.status, one.details))
+    one.replied(reply("InProgress"))
+    seen.append((command.status, one.details))
     one.replied(reply("Success", run=JobStep("Success", 0, standard_output="hi")))
     seen.append((command.status, one.details))
     assert seen == [
@@ -109,25 +110,39 @@ def test_a_refusal_says_why_and_a_duplicate_is_none() -> None:
     assert repeated.status is Status.IN_PROGRESS
 
 
+def test_what_is_not_acknowledged_is_sent_again_and_less_and_less_often() -> None:
+    command = make(delivery=86400)
+    one = command.invocations[NODE]
+    assert one.due == 0.0
+    pauses = []
+    now = 1000.0
+    for _ in range(9):
+        one.note_sent(now)
+        assert one.due is not None
+        pauses.append(one.due - now)
+        now = one.due
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+    one.acknowledged(ack())
+    assert one.due is None
+
+
 def test_a_full_buffer_leaves_it_waiting_for_the_next_chance() -> None:
     command = make()
-    commands = {"c1": command}
-    command.invocations[NODE].note_sent(cancel=False)
-    assert not list(waiting(commands, NODE, 1000.0))
-    command.invocations[NODE].acknowledged(ack(51402))
-    assert [one for _, one in waiting(commands, NODE, 1000.0)] == [command.invocations[NODE]]
+    one = command.invocations[NODE]
+    one.note_sent(1000.0)
+    one.acknowledged(ack(51402))
+    assert [(found, due) for _, found, due in untold({"c1": command}, NODE, 1000.0)] == [(one, 1000.5)]
 
 
-def test_what_was_not_acknowledged_goes_out_again_on_a_new_channel() -> None:
+def test_what_was_not_acknowledged_goes_out_at_once_on_a_new_channel() -> None:
     command = make()
     one = command.invocations[NODE]
-    one.note_sent(cancel=False)
+    one.note_sent(1000.0)
     one.channel_opened()
-    assert list(waiting({"c1": command}, NODE, 1000.0))
-    one.note_sent(cancel=False)
+    assert [due for _, _, due in untold({"c1": command}, NODE, 1000.0)] == [0.0]
     one.acknowledged(ack())
     one.channel_opened()
-    assert not list(waiting({"c1": command}, NODE, 1000.0))
+    assert not list(untold({"c1": command}, NODE, 1000.0))
 
 
 def test_cancelling_before_the_node_heard_of_it_ends_it_at_once() -> None:
@@ -138,36 +153,42 @@ def test_cancelling_before_the_node_heard_of_it_ends_it_at_once() -> None:
 
 def test_cancelling_a_running_one_waits_for_the_node() -> None:
     command = make()
+    commands = {"c1": command}
     one = command.invocations[NODE]
-    one.note_sent(cancel=False)
+    one.note_sent(1000.0)
     one.acknowledged(ack())
     one.cancel()
-    assert command.status is Status.CANCELLING
-    assert [invocation.cancelling for _, invocation in waiting({"c1": command}, NODE, 1000.0)] == [True]
-    one.note_sent(cancel=True)
-    assert not list(waiting({"c1": command}, NODE, 1000.0))
+    assert command.status.value == "Cancelling"
+    first = one.cancel_id
+    one.cancel()
+    assert one.cancel_id == first != one.job_id
+    assert [due for _, _, due in untold(commands, NODE, 1000.0)] == [0.0]
+    assert find_job(commands, first, NODE) is one
+    assert find_job(commands, first, OTHER) is None
+    one.acknowledged(JobAck(first, "m", ""))
+    assert not list(untold(commands, NODE, 1000.0))
     one.replied(reply("InProgress"))
-    assert one.status is Status.CANCELLING
+    assert one.status.value == "Cancelling"
     one.replied(reply("Cancelled"))
-    assert one.status is Status.CANCELLED
+    assert one.status.value == "Cancelled"
 
 
 def test_delivery_and_execution_time_out_separately() -> None:
     command = make(NODE, OTHER, delivery=600, execution=60)
     command.invocations[NODE].replied(reply("InProgress"))
     command.expire(1599.0)
-    assert command.status is Status.IN_PROGRESS
+    assert command.status.value == "InProgress"
     command.expire(1600.0)
     assert command.invocations[OTHER].details == "DeliveryTimedOut"
     assert command.invocations[NODE].status is Status.IN_PROGRESS
     command.expire(1660.0)
     assert command.invocations[NODE].details == "ExecutionTimedOut"
-    assert command.status is Status.TIMED_OUT
+    assert command.status.value == "TimedOut"
 
 
 def test_nothing_late_is_delivered() -> None:
     command = make(delivery=30)
-    assert not list(waiting({"c1": command}, NODE, 1030.0))
+    assert not list(untold({"c1": command}, NODE, 1030.0))
     assert command.invocations[NODE].status is Status.TIMED_OUT
 
 
