@@ -48,7 +48,8 @@ class ConnectionPair:
     ) -> None:
         self.channels = {Role.CLIENT: client, Role.AGENT: agent}
         self.events: dict[Role, list[Event]] = {Role.CLIENT: [], Role.AGENT: []}
-        self.sources: dict[Role, bytes] = {Role.CLIENT: b"", Role.AGENT: b""}
+        #: What each end has still to send. Views, because slicing bytes copies them.
+        self.sources: dict[Role, memoryview] = {Role.CLIENT: memoryview(b""), Role.AGENT: memoryview(b"")}
         self.frames_sent = {Role.CLIENT: 0, Role.AGENT: 0}
         self.now = 0.0
         self.is_cut = False

@@ -99,7 +99,7 @@ class TestStream:
     def test_the_peer_of_one_who_does_not_accept_stops_at_its_window(self) -> None:
         pair = shaken(ConnectionPair(make_client(), make_agent(window=8)))
         pair.client.accepting = False
-        pair.sources[Role.AGENT] = bytes(1024 * 100)
+        pair.sources[Role.AGENT] = memoryview(bytes(1024 * 100))
         pair.advance(30.0)
         assert pair.agent.unacknowledged == 8
         assert pair.client.held_bytes <= 8 * (1024 + 256)
