@@ -31,7 +31,7 @@ CLIENT_VERSION = "1.2.700.0"
 DEFAULT_PAYLOAD_BYTES = 1024
 # An sshd greets at once. A port where nothing listens is silent for a minute. Protocol page, section 10.3.
 FIRST_OUTPUT_SECONDS = 10.0
-_START_SECONDS = 20.0
+START_SECONDS = 20.0
 _OPEN_SECONDS = 10.0
 _REDIAL_SECONDS = 60.0
 _CLOSING_SECONDS = 0.3
@@ -50,6 +50,7 @@ def run(ssm: Any, node_id: str, port: int, *, refused: Callable[[SmSshError], Sm
     Raises:
         SessionFailed: the session broke, or nothing came through it.
     """
+    size = payload_bytes()
     ending = _Ending()
     ending.watch_signals()
     try:
@@ -61,7 +62,7 @@ def run(ssm: Any, node_id: str, port: int, *, refused: Callable[[SmSshError], Sm
         raise refused(error) from error
     session = _Session(ssm, opened, node_id, port, ending)
     try:
-        return asyncio.run(session.join())
+        return asyncio.run(session.join(size))
     finally:
         if not session.ended:
             session.terminate()
@@ -123,8 +124,11 @@ class _Session:
         self._output: stdio.Output
         self._greeted = False
 
-    async def join(self) -> int:
+    async def join(self, size: int) -> int:
         """Run until one side ends; return the exit status.
+
+        Args:
+            size: bytes of the stream in one message.
 
         Raises:
             SessionFailed: it broke, or never came to life.
@@ -134,9 +138,9 @@ class _Session:
             new_id=uuid.uuid4,
             epoch=time.time() - time.monotonic(),
             client_version=CLIENT_VERSION,
-            max_payload=payload_bytes(),
+            max_payload=size,
             hold_input_until_first_output=True,
-            start_timeout=_START_SECONDS,
+            start_timeout=START_SECONDS,
             first_output_timeout=FIRST_OUTPUT_SECONDS,
         )
         pump = Pump(channel, self._dial, redial_for=_REDIAL_SECONDS)

@@ -1,0 +1,59 @@
+"""The laptop's side of one session as a process, for tests: ``session.run`` on real standard input and output.
+
+    python -m tests.connect.channel_driver URL FOLDER [SECONDS]
+
+URL is where StartSession's answer points to; each API call is noted in FOLDER; SECONDS replaces both deadlines.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from sm_ssh_entry.cli.main import report
+from sm_ssh_entry.connect import session
+from sm_ssh_entry.errors import SmSshError
+
+
+class Ssm:
+    """An SSM client whose sessions all lead to one URL."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._url, self._folder = url, folder
+
+    def start_session(self, **request: Any) -> dict[str, str]:
+        self._note("start", str(request["Parameters"]["portNumber"]))
+        return self._ticket("started")
+
+    def resume_session(self, **request: Any) -> dict[str, str]:
+        self._note("resume", request["SessionId"])
+        if (self._folder / "timed-out").exists():
+            return {"SessionId": request["SessionId"]}
+        return self._ticket("resumed")
+
+    def terminate_session(self, **request: Any) -> dict[str, str]:
+        self._note("terminate", request["SessionId"])
+        return request
+
+    def _ticket(self, token: str) -> dict[str, str]:
+        return {"SessionId": "s-1", "TokenValue": token, "StreamUrl": self._url}
+
+    def _note(self, what: str, more: str) -> None:
+        with (self._folder / "calls").open("a") as file:
+            file.write(f"{what} {more}\n")
+
+
+def main() -> int:
+    """Run one session."""
+    url, folder, *seconds = sys.argv[1:]
+    if seconds:
+        session.FIRST_OUTPUT_SECONDS = session.START_SECONDS = float(seconds[0])
+    try:
+        return session.run(Ssm(url, Path(folder)), "mi-1", 2222, refused=lambda error: error)
+    except SmSshError as error:
+        return report(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
