@@ -116,7 +116,8 @@ class Invocation:
             return None
         if not self.tries:
             return 0.0
-        return self.sent_at + min(_FIRST_RESEND * 2.0 ** float(self.tries - 1), _LAST_RESEND)
+        pause: float = _FIRST_RESEND * 2 ** (self.tries - 1)
+        return self.sent_at + min(pause, _LAST_RESEND)
 
     def note_sent(self, now: float) -> None:
         """Note that the job, or its cancellation, goes out."""
