@@ -16,8 +16,8 @@ from collections.abc import Callable
 from enum import Enum
 
 from sm_ssh_entry.wire.errors import RemoteProtocolError
-from sm_ssh_entry.wire.message import Header, MessageType, decode, encode_frame, read_header
-from sm_ssh_entry.wire.payloads import ChannelClosed, SessionState
+from sm_ssh_entry.wire.message import Header, MessageType, PayloadType, decode, encode_frame, read_header
+from sm_ssh_entry.wire.payloads import ChannelClosed, Flag, SessionFlag, SessionState
 
 logger = logging.getLogger("sm_ssh_entry.wire")
 
@@ -36,6 +36,7 @@ class Side(Enum):
 #: A frame and whom to send it to, in order.
 Routed = tuple[Side, bytes]
 
+_TERMINATE = Flag(SessionFlag.TERMINATE_SESSION).encode()
 _STREAM = {Side.AGENT: MessageType.OUTPUT_STREAM_DATA.value, Side.CLIENT: MessageType.INPUT_STREAM_DATA.value}
 
 
@@ -86,6 +87,8 @@ class Relay:
         #: The last state that the agent told: a ``SessionStatus``, or an empty string before the first.
         self.agent_state = ""
         self.terminated = False
+        #: The client has said that it wants no more of the session (flag 2). It does not come back for what waits.
+        self.client_finished = False
         self._new_id, self._wall_ms, self._destination_id = new_id, wall_ms, destination_id
         self._present = {Side.AGENT: False, Side.CLIENT: False}
         self._waiting = {Side.AGENT: _Waiting(), Side.CLIENT: _Waiting()}
@@ -135,7 +138,10 @@ class Relay:
 
     def from_client(self, frame: bytes) -> list[Routed]:
         """Take a frame of the client's. Raises RemoteProtocolError; the agent is not affected."""
-        routed = self._pass(Side.CLIENT, Side.AGENT, read_header(frame), frame)
+        header = read_header(frame)
+        routed = self._pass(Side.CLIENT, Side.AGENT, header, frame)
+        if header.payload_type == PayloadType.FLAG and header.message_type == _STREAM[Side.CLIENT]:
+            self.client_finished |= decode(frame).payload == _TERMINATE
         if routed:
             self._paused = False  # Any stream message or receipt ends the agent's pause.
         return routed

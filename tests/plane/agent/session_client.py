@@ -21,9 +21,11 @@ LIMIT = 10.0
 class Session:
     """A client's view of one session."""
 
-    def __init__(self, started: dict[str, Any], *, version: str = "1.2.700.0", payload: int = 32768) -> None:
+    def __init__(self, ssm: Any, started: dict[str, Any], *, version: str = "1.2.700.0", payload: int = 32768) -> None:
         self.session_id: str = started["SessionId"]
+        self._ssm = ssm
         self._started = started
+        self._dialled = False
         self._version = version
         self.channel = DataChannel(
             Role.CLIENT,
@@ -44,6 +46,10 @@ class Session:
         self._changed = asyncio.Event()
 
     async def _dial(self) -> Any:
+        if self._dialled:
+            # As the official client: a token opens one channel.
+            self._started = await asyncio.to_thread(lambda: self._ssm.resume_session(SessionId=self.session_id))
+        self._dialled = True
         opener = OpenClientChannel(self._started["TokenValue"], str(uuid.uuid4()), str(uuid.uuid4()), self._version)
         return await open_websocket(self._started["StreamUrl"], opener.encode(), proxy=False)
 
@@ -60,6 +66,11 @@ class Session:
         elif isinstance(event, events.HandshakeCompleted | events.HandshakeSkipped):
             self.ready = True
         self._changed.set()
+
+    @property
+    def exited(self) -> bool:
+        """Whether an exit code has come."""
+        return self.exit_code is not None
 
     async def until(self, predicate: Callable[[], Any], what: str = "", timeout: float = LIMIT) -> Any:
         """Wait for something that an event brings; fail with what was seen."""
@@ -109,7 +120,7 @@ async def session(
     if parameters:
         request["Parameters"] = {name: [value] for name, value in parameters.items()}
     started = await asyncio.to_thread(lambda: ssm.start_session(**request))
-    client = Session(started, version=version, payload=payload)
+    client = Session(ssm, started, version=version, payload=payload)
 
     def take(event: events.Event) -> None:
         client.take(event)  # looked up each time: a test may replace it

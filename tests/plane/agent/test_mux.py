@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections import defaultdict
 
@@ -119,7 +120,7 @@ def test_a_closed_port_fails_the_connection_and_not_the_session(node: Agent) -> 
             await one.until(lambda: one.ready)
             for _ in range(2):
                 stream = await mux.open()
-                await one.until(lambda stream=stream: stream in mux.finished)
+                await one.until(functools.partial(mux.finished.__contains__, stream))
             assert one.flags == [SessionFlag.CONNECT_TO_PORT_ERROR] * 2
             assert one.closed is None
 
@@ -165,7 +166,7 @@ def test_nothing_is_left_of_many_connections(node: Agent) -> None:
             for number in range(60):
                 stream = await mux.open()
                 await mux.send(stream, b"x")
-                await one.until(lambda stream=stream: mux.received[stream])
+                await one.until(functools.partial(mux.received.__getitem__, stream))
                 if number % 2:
                     await mux.close(stream)
 
