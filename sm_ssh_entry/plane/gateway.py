@@ -192,6 +192,8 @@ def _answering(serve: _Serve) -> _Serve:
             status = 403 if error.code in _FORBIDDEN and error.status == 400 else error.status
             text = f"<{error.code}><Message>{escape(error.message)}</Message></{error.code}>"
             return web.Response(status=status, text=text, content_type="application/xml")
+        except web.HTTPException:
+            raise
         except ConnectionError:
             # The peer left in the middle; there is nobody to answer.
             return web.Response(status=499)
