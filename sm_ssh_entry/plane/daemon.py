@@ -30,6 +30,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 _ASK_SECONDS = 5.0
 _POLL_SECONDS = 0.05
+_LOCK_SECONDS = 1.0
 # How a daemon ends that finds another one in the folder; "up" then waits for that one.
 _ANOTHER_RUNS = 75
 
@@ -190,7 +191,11 @@ def stop(where: Path) -> State | None:
         return None
     os.kill(state.pid, signal.SIGTERM)
     for _ in _until(STOP_SECONDS):
-        if running(where) is None and not state_file(where).exists():
+        if running(where) is None and _is_free(where):
+            left = read(where)
+            if left is not None and left.instance == state.instance:
+                # Windows ends a process without giving it time to tidy up.
+                state_file(where).unlink(missing_ok=True)
             return state
     raise TimedOut(
         f"the local control plane (process {state.pid}) did not end within {STOP_SECONDS:g} s",
@@ -219,11 +224,13 @@ def serve(where: Path, *, port: int = 0, tls_port: int = 0, region: str = DEFAUL
     import asyncio
 
     prepare(where)
-    with _alone(where) as alone:
-        if not alone:
-            return _ANOTHER_RUNS
-        asyncio.run(_serve(where, port, tls_port, region))
-    return 0
+    # Somebody who only looks whether the folder is free holds the lock for an instant.
+    for _ in _until(_LOCK_SECONDS):
+        with _alone(where) as alone:
+            if alone:
+                asyncio.run(_serve(where, port, tls_port, region))
+                return 0
+    return _ANOTHER_RUNS
 
 
 async def _serve(where: Path, port: int, tls_port: int, region: str) -> None:
@@ -286,12 +293,17 @@ def _alone(where: Path) -> Iterator[bool]:
         yield True
 
 
-def _require_unlocked(where: Path) -> None:
+def _is_free(where: Path) -> bool:
+    """Say whether no plane's process lives in the folder; always true where there are no locks."""
     if not (where / "plane.lock").exists():
-        return
+        return True
     with _alone(where) as alone:
-        if alone:
-            return
+        return alone
+
+
+def _require_unlocked(where: Path) -> None:
+    if _is_free(where):
+        return
     stale = read(where)
     process = f"process {stale.pid}" if stale else "still starting"
     raise TimedOut(

@@ -15,21 +15,22 @@ from sm_ssh_entry.plane.store import Node, Store
 PAGE = 10
 _ID = re.compile(rf"(i-[0-9a-f]{{8,17}}|{contract.NODE_ID_PATTERN})\Z")
 _PING_STATUS = ("Online", "ConnectionLost", "Inactive")
+_SOURCE_TYPE = "AWS::SSM::ManagedInstance"
 _RESOURCE_TYPES = ("ManagedInstance", "EC2Instance")
 
 Values = Callable[[Store, Node], str]
 _PLAIN: dict[str, Values] = {
     "ActivationIds": lambda _, node: node.activation_id,
     "AgentVersion": lambda _, node: node.info.get("AgentVersion", ""),
-    # No associations exist here, and a hybrid node has no source beyond itself.
+    # No associations exist here.
     "AssociationStatus": lambda _, _node: "",
     "IamRole": lambda _, node: node.iam_role,
     "InstanceIds": lambda _, node: node.node_id,
     "PingStatus": lambda store, node: node.ping_status(store.clock(), store.settings),
     "PlatformTypes": lambda _, node: node.info.get("PlatformType", ""),
     "ResourceType": lambda _, _node: "ManagedInstance",
-    "SourceIds": lambda _, _node: "",
-    "SourceTypes": lambda _, _node: "",
+    "SourceIds": lambda _, node: node.node_id,
+    "SourceTypes": lambda _, _node: _SOURCE_TYPE,
 }
 
 
@@ -71,7 +72,7 @@ def describe(store: Store, node: Node) -> dict[str, Any]:
         "ResourceType": "ManagedInstance",
         "Name": node.name,
         "SourceId": node.node_id,
-        "SourceType": "AWS::SSM::ManagedInstance",
+        "SourceType": _SOURCE_TYPE,
     } | heard
 
 

@@ -30,6 +30,7 @@ async def register_managed_instance(store: Store, request: Request) -> dict[str,
     tier_full = len(store.nodes.of(activation.region)) >= STANDARD_TIER_NODES
     if tier_full and store.tier(activation.region) == "standard":
         activation.registrations -= 1
+        # The code is of our choosing: what the real service answers here is not documented.
         raise AwsError(
             "RegistrationLimitExceeded",
             f"The standard-instances tier holds {STANDARD_TIER_NODES} nodes; turn on the advanced-instances tier.",

@@ -66,6 +66,7 @@ def test_fields_select(shared_plane: PlaneThread, ssm: Any) -> None:
     assert ids(ssm, ("ResourceType", ["ManagedInstance"])) == everything
     assert ids(ssm, ("ResourceType", ["EC2Instance"])) == []
     assert ids(ssm, ("AssociationStatus", ["Success"])) == []
+    assert ids(ssm, ("SourceTypes", ["AWS::SSM::ManagedInstance"]), ("SourceIds", [other])) == [other]
     legacy = [{"key": "InstanceIds", "valueSet": [silent.node_id]}]
     assert ids(ssm, InstanceInformationFilterList=legacy) == [silent.node_id]
 
