@@ -135,7 +135,7 @@ class SessionLink:
         patience = self._store.settings.session_stall
         # The agent has closed its data channel; what it sent there before is perhaps still under way.
         await self._until(lambda: Side.AGENT not in self._sockets, patience)
-        if self._relay.waiting_frames and Side.CLIENT not in self._sockets and not self._relay.client_finished:
+        if self._relay.output_waits and Side.CLIENT not in self._sockets:
             # The last output of the session is for a client that is on its way, or on its way back.
             await self._until(lambda: Side.CLIENT in self._sockets, self._store.settings.session_client_grace)
         await self._end(output, failed=failed, agent_knows=True)

@@ -60,6 +60,9 @@ class _Waiting:
             self._frames[key] = frame
             self._bytes += len(frame)
 
+    def holds(self, message_type: str) -> bool:
+        return any(kind == message_type for kind, _ in self._frames)
+
     def take(self) -> list[bytes]:
         frames = list(self._frames.values())
         self._frames.clear()
@@ -98,6 +101,11 @@ class Relay:
     def waiting_frames(self) -> int:
         """Frames kept for a peer who is not there."""
         return sum(len(waiting) for waiting in self._waiting.values())
+
+    @property
+    def output_waits(self) -> bool:
+        """Whether output is kept for a client who is not there and has not said that it wants no more."""
+        return not self.client_finished and self._waiting[Side.CLIENT].holds(_STREAM[Side.AGENT])
 
     def agent_joined(self) -> list[Routed]:
         """The agent has opened its websocket, for the first time or again."""

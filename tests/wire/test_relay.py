@@ -8,7 +8,7 @@ from sm_ssh_entry.wire import relay as relay_module
 from sm_ssh_entry.wire.channel import DataChannel, Role
 from sm_ssh_entry.wire.errors import RemoteProtocolError
 from sm_ssh_entry.wire.events import ChannelClosed, Paused, PeerState
-from sm_ssh_entry.wire.message import MessageType, PayloadType, decode
+from sm_ssh_entry.wire.message import MessageType, decode
 from sm_ssh_entry.wire.payloads import Acknowledge, Flag, SessionFlag, SessionState
 from sm_ssh_entry.wire.payloads import ChannelClosed as ChannelClosedPayload
 from sm_ssh_entry.wire.relay import Relay, Routed, Side
@@ -58,6 +58,16 @@ class TestPassing:
         seen = [relay.client_finished]
         relay.from_client(typed(3, goodbye, PayloadType.FLAG))
         assert [*seen, relay.client_finished] == [False, True]
+
+    def test_only_output_is_worth_waiting_for_a_client(self) -> None:
+        relay = make()
+        relay.agent_joined()
+        relay.from_agent(receipt(0))
+        seen = [relay.output_waits]
+        relay.from_agent(output(0, b"last words"))
+        seen.append(relay.output_waits)
+        relay.client_joined()
+        assert [*seen, relay.output_waits] == [False, True, False]
 
     def test_the_agents_state_is_for_the_service(self) -> None:
         relay = both()
@@ -228,4 +238,3 @@ def test_the_log_says_what_the_agent_is(caplog: pytest.LogCaptureFixture) -> Non
 
 def test_the_sides_are_named_as_the_roles() -> None:
     assert {side.value for side in Side} == {role.value for role in Role}
-    assert PayloadType.OUTPUT == 1
