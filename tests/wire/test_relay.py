@@ -8,7 +8,7 @@ from sm_ssh_entry.wire import relay as relay_module
 from sm_ssh_entry.wire.channel import DataChannel, Role
 from sm_ssh_entry.wire.errors import RemoteProtocolError
 from sm_ssh_entry.wire.events import ChannelClosed, Paused, PeerState
-from sm_ssh_entry.wire.message import MessageType, decode
+from sm_ssh_entry.wire.message import MessageType, PayloadType, decode
 from sm_ssh_entry.wire.payloads import Acknowledge, Flag, SessionFlag, SessionState
 from sm_ssh_entry.wire.payloads import ChannelClosed as ChannelClosedPayload
 from sm_ssh_entry.wire.relay import Relay, Routed, Side
