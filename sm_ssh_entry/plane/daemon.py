@@ -230,6 +230,8 @@ def serve(where: Path, *, port: int = 0, tls_port: int = 0, region: str = DEFAUL
             if alone:
                 asyncio.run(_serve(where, port, tls_port, region))
                 return 0
+        if running(where) is not None:
+            break
     return _ANOTHER_RUNS
 
 
