@@ -161,10 +161,15 @@ def start(where: Path, *, port: int = 0, tls_port: int = 0, region: str = DEFAUL
             new_session=True,
         )
     # It outlives us as a rule; a caller that outlives it is not left with a zombie.
-    threading.Thread(target=child.wait, daemon=True).start()
+    reaper = threading.Thread(target=child.wait, daemon=True)
+    reaper.start()
     for _ in _until(START_SECONDS):
         state = running(where)
         if state is not None:
+            if state.pid != child.pid:
+                # Somebody else's came first. Ours must not take its place when that one is stopped.
+                child.terminate()
+                reaper.join()
             return state
         status = child.poll()
         if status not in (None, _ANOTHER_RUNS):
