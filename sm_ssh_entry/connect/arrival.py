@@ -52,7 +52,7 @@ def wait(access: Access, target: Target, *, timeout: float, progress: Callable[[
             if node:
                 return node
             raise TimedOut(
-                f"{target.host} was not Online within {timeout:g} s: {watch.state or 'no node has registered'}",
+                f"{target.host} was not Online within {timeout:g} s: {watch.state}",
                 hint="wait longer with --timeout, or look at the job's log",
             )
         clock.wait(pause)
@@ -63,7 +63,7 @@ class _Watch:
     """What is known so far, told when it changes."""
 
     def __init__(self, access: Access, target: Target, progress: Callable[[str], None]) -> None:
-        self.state = ""
+        self.state = "no node has registered"
         self.lost: ConnectionLost | None = None
         self._access, self._target, self._progress = access, target, progress
         self._sagemaker: Any = None
@@ -102,8 +102,6 @@ def _online(ssm: Any, target: Target, watch: _Watch) -> Node | None:
         node = nodes.find(ssm, target)
     except ConnectionLost as error:
         watch.lost = error
-        watch.tell(error.message)
+        watch.tell(f"a node has registered, and is not Online: {error.message}")
         return None
-    if node is None:
-        watch.tell("no node has registered")
     return node

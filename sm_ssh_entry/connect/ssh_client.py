@@ -24,6 +24,7 @@ from sm_ssh_entry.errors import KeyRefused, SessionFailed, SmSshError, ToolMissi
 
 SSH_FAILED = 255
 _EXIT_STATUS = re.compile(r"^debug1: Exit status (-?[0-9]+)", re.MULTILINE)
+_CHATTER = ("debug", "Transferred: ", "Bytes per second: ", "Authenticated to ", "OpenSSH_", "Warning: ")
 _INSTALL = "install the OpenSSH client"
 
 
@@ -100,7 +101,7 @@ def run_logged(argv: Sequence[str], kept: Notes) -> int:
     code = kept.proxy_code()
     if code:
         return code
-    raise _failure([line for line in log.splitlines() if line.strip() and not line.startswith("debug")])
+    raise _failure([line for line in log.splitlines() if line.strip() and not line.startswith(_CHATTER)])
 
 
 def options_for_log(kept: Notes) -> list[str]:
@@ -110,7 +111,7 @@ def options_for_log(kept: Notes) -> list[str]:
 
 def _failure(lines: list[str]) -> SmSshError:
     text = "\n".join(lines)
-    last = lines[-1].strip() if lines else "ssh ended without a word"
+    last = lines[-1].strip() if lines else "the connection was lost"
     if "Host key verification failed" in text:
         return SessionFailed(
             "Host key verification failed: what answers is not the node that registered",

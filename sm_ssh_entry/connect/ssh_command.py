@@ -116,8 +116,12 @@ def ssh_argv(
 
 
 def remote_line(words: Sequence[str]) -> str:
-    """Return the one line that the remote shell is given: a single word as it stands, several exactly as they are."""
-    return words[0] if len(words) == 1 else shlex.join(words)
+    """Return what the remote shell is given: a single word as it stands, several exactly as they are.
+
+    The shell ends with the command's status by itself; said aloud it does so for a command that a signal ended, too
+    (128 + signal). Else it would become that command, a shell's own shortcut, and ``ssh`` has no status for a signal.
+    """
+    return (words[0] if len(words) == 1 else shlex.join(words)) + "\nexit $?"
 
 
 def _shell_words(words: Sequence[str]) -> str:

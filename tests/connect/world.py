@@ -136,7 +136,8 @@ class Sshd:
         self.folder = folder
         folder.mkdir()
         self.host_key = keygen(folder / "host")
-        self.keys = folder / "authorized_keys"
+        self.keys = folder / ".ssh" / "authorized_keys"
+        self.keys.parent.mkdir(mode=0o700)
         self.keys.touch()
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = int(probe.getsockname()[1])
