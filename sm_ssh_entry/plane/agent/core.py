@@ -29,6 +29,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 
+from sm_ssh_entry.errors import SmSshError
 from sm_ssh_entry.plane.agent import backoff
 
 log = logging.getLogger(__name__)
@@ -193,6 +194,8 @@ def _become_worker(
             end.close()
         _prctl(_PR_SET_NAME, b"standin-worker")
         status = work(lifeline)
+    except SmSshError as error:
+        log.error("the worker cannot start: %s", error.message)  # noqa: TRY400 - expected, so no traceback
     except BaseException:  # noqa: BLE001 - a forked child must not run its parent's handlers
         traceback.print_exc()
     finally:

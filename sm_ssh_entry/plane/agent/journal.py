@@ -70,7 +70,8 @@ class Journal:
     def unfinished(self) -> list[Unfinished]:
         """Return what an earlier worker left."""
         self._sweep()
-        return [Unfinished(path.name, path.read_bytes()) for path in self._files() if not path.name.endswith(".done")]
+        # Neither what is done nor a scratch file that a crash left has a name that is an id.
+        return [Unfinished(path.name, path.read_bytes()) for path in self._files() if self.valid(path.name)]
 
     def _done(self, command_id: str) -> Path:
         return self._folder / f"{command_id}.done"

@@ -129,7 +129,7 @@ class Commands:
                 self._start(self._send(MessageType.AGENT_JOB_REPLY, begun))
                 done: dict[str, JobStep] = {}
                 for number, step in enumerate(job.steps):
-                    done[step.name] = await self._step(job, number, step, done)
+                    done[step.name] = await self._guarded(job, number, step, done)
                     interim = self._reply(job_id, "InProgress", {step.name: done[step.name]}).encode()
                     self._start(self._deliver(interim))
             final = self._reply(job_id, _overall(done), done)
@@ -138,6 +138,16 @@ class Commands:
         finally:
             del self._jobs[command_id]
         await self._report(command_id, final.encode())
+
+    async def _guarded(self, job: _Job, number: int, step: Step, done: dict[str, JobStep]) -> JobStep:
+        start = _now()
+        try:
+            return await self._step(job, number, step, done)
+        except Exception as error:
+            # A command without a result would be waited for until its own timeout, which may be two days.
+            log.exception("command %s failed", job.request.command_id)
+            text = f"the stand-in agent failed: {type(error).__name__}"
+            return JobStep("Failed", 1, step.action, "", start, _now(), "", text)
 
     async def _step(self, job: _Job, number: int, step: Step, done: dict[str, JobStep]) -> JobStep:
         start = _now()

@@ -58,7 +58,7 @@ async def resolve(host: str, port: int) -> list[str]:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConnectFailed(f"{host}: {getattr(error, 'strerror', None) or 'not a host name'}") from error
     addresses = list(dict.fromkeys(str(item[4][0]) for item in found))
     for address in addresses:
