@@ -55,9 +55,9 @@ class DataChannel:
         hold_input_until_first_output: client: after the handshake, keep input back until the first output byte, or for
             FIRST_OUTPUT_GRACE. The official agent sends HandshakeComplete before it is ready, acknowledges what
             arrives in between and throws it away; servers that speak first, as SSH's do, show when it is ready.
-        start_timeout, handshake_timeout, first_output_timeout, give_up_after: seconds until the ``Deadline`` of that
-        kind
-            passes (START and FIRST_OUTPUT only for clients); None for never.
+        start_timeout, handshake_timeout, first_output_timeout, give_up_after: seconds until the ``Deadline`` START,
+            HANDSHAKE, FIRST_OUTPUT, ACKNOWLEDGEMENT passes; None for never. Only the second is for agents, too: the
+            official agent resends for ever.
     """
 
     def __init__(
@@ -84,7 +84,11 @@ class DataChannel:
             raise LocalProtocolError(f"a message carries 1 to {MAX_PAYLOAD_BYTES} bytes, not {max_payload}")
         self.role = role
         self._client = role is Role.CLIENT
-        self._session_id, self._max_payload, self._give_up_after = session_id, max_payload, give_up_after
+        self._session_id, self._max_payload, self._give_up_after = (
+            session_id,
+            max_payload,
+            give_up_after if self._client else None,
+        )
         input_type, output_type = MessageType.INPUT_STREAM_DATA, MessageType.OUTPUT_STREAM_DATA
         self._incoming, self._outgoing = (output_type, input_type) if self._client else (input_type, output_type)
         first_flags = Flags(0) if self._client else Flags.SYN

@@ -18,7 +18,7 @@ class Deadline(Enum):
     HANDSHAKE = "the handshake was not finished"
     #: Client: no output after the handshake. A port where nothing listens looks like this.
     FIRST_OUTPUT = "no output came"
-    #: Both: the peer has not acknowledged anything for long, although the connection stands.
+    #: Client: the peer has not acknowledged anything for long, although the connection stands.
     ACKNOWLEDGEMENT = "the peer does not acknowledge"
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import trustme
+from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.protocol import State
 
 from sm_ssh_entry.pump import DialRefused, open_websocket
 from sm_ssh_entry.pump.websocket import hang_up, losses
@@ -133,6 +135,25 @@ def test_proxy_settings_of_the_environment_are_heeded_or_not(monkeypatch: pytest
             await open_websocket(url, "T")
         assert asked[0].startswith(b"CONNECT 127.0.0.1:")
         server.close()
+
+    against(handler, client)
+
+
+def test_a_connection_that_breaks_before_the_opener_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sockets: list[ClientConnection] = []
+
+    async def handler(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+
+    async def breaking(socket: ClientConnection, _: str) -> None:
+        sockets.append(socket)
+        raise ConnectionResetError
+
+    async def client(url: str) -> None:
+        monkeypatch.setattr(ClientConnection, "send", breaking)
+        with pytest.raises(ConnectionResetError):
+            await open_websocket(url, "T")
+        assert sockets[0].state is State.CLOSED
 
     against(handler, client)
 

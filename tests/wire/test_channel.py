@@ -114,6 +114,13 @@ class TestStream:
         assert receipts(sent(client)) == list(range(2, 17))
         assert client.receive(output(1, b"in turn"), 1.0)[0] == ev.DataReceived(b"in turn", PayloadType.OUTPUT)
 
+    def test_an_empty_message_takes_its_turn_and_is_no_event(self) -> None:
+        client = shell_client()
+        empty = bytearray(output(1, b"x")[:-1])
+        empty[116:120] = bytes(4)
+        assert client.receive(bytes(empty), 1.0) == []
+        assert receipts(sent(client)) == [1]
+
     def test_exit_code_and_standard_error(self) -> None:
         pair = shaken(ConnectionPair(make_client(), make_agent(session_type="NonInteractiveCommands")))
         pair.agent.send_data(b"out", pair.now)
@@ -237,9 +244,9 @@ class TestDeadlines:
         client = make_client(start_timeout=None, handshake_timeout=None, give_up_after=None)
         client.connected(0.0)
         assert client.next_deadline() is None
-        agent = make_agent(handshake_timeout=None, give_up_after=None)
+        agent = make_agent(handshake_timeout=None)
         agent.start_handshake(0.0)
-        assert agent.tick(1e6) == []
+        assert agent.tick(1e6) == []  # an agent resends for ever
 
 
 class TestMisuse:

@@ -142,6 +142,19 @@ class TestHandshake:
         assert receipts(sent(client)) == [0]
         assert client.state is State.OPENING
 
+    def test_a_request_that_does_not_say_what_the_session_is(self) -> None:
+        client = make_client()
+        request = output(0, HandshakeRequest("3", ()).encode(), PayloadType.HANDSHAKE_REQUEST)
+        assert client.receive(request, 0.0) == [ev.HandshakeFailed("SessionType: not answered")]
+
+    def test_after_a_refusal_nothing_that_was_kept_is_given_out(self) -> None:
+        agent = make_agent()
+        agent.start_handshake(0.0)
+        agent.receive(typed(1, b"early"), 0.0)
+        response = HandshakeResponse("1", ()).encode()
+        (failed,) = agent.receive(typed(0, response, PayloadType.HANDSHAKE_RESPONSE), 0.0)
+        assert isinstance(failed, ev.HandshakeFailed)
+
 
 class TestShell:
     def test_the_first_output_says_that_there_is_no_handshake(self) -> None:

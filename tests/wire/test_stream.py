@@ -215,6 +215,14 @@ class TestPauseAndReconnect:
         sender.acknowledge(1, 5.02)
         assert sender.rtt < stream.START_RTT  # sampled from when it was sent, not stored
 
+    def test_what_was_not_sent_is_not_lost(self) -> None:
+        sender = Sender(64)
+        store(sender, 3)
+        store(sender, 1, sent=False)
+        for number in range(3):
+            sender.acknowledge(number, 0.01)
+        assert sender.lost(0.01) == []
+
     def test_a_receipt_for_what_was_never_sent_gives_no_sample(self) -> None:
         sender = Sender(64)
         store(sender, 1, sent=False)
