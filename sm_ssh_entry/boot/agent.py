@@ -21,6 +21,7 @@ from sm_ssh_entry.errors import SetupFailed, SmSshError, Throttled, ToolMissing,
 OFFICIAL = "/usr/bin/amazon-ssm-agent"
 _OURS = "WrittenBy"
 _MARK = "sm-ssh"
+_MEMORY = "registration.json"
 _REGISTER_TIMEOUT = 90.0
 _REGISTER_TRIES = 4
 
@@ -124,7 +125,34 @@ def registered(paths: Paths) -> str:
     return node if re.fullmatch(contract.NODE_ID_PATTERN, node) else ""
 
 
-def working_registration(paths: Paths, previous: Mapping[str, Any]) -> str:
+def remember(paths: Paths, node: str, region: str) -> str:
+    """Write down which registration is this container's own; return its region.
+
+    Args:
+        paths: where the container keeps its files.
+        node: the managed node's id.
+        region: its region; empty: as written down before.
+    """
+    region = region or str(_remembered(paths).get("region", ""))
+    text = json.dumps({"node_id": node, "region": region, "machine": machine()})
+    status.write_private(paths.run / _MEMORY, text.encode())
+    return region
+
+
+def forget(paths: Paths) -> None:
+    """Forget the registration: it was taken back."""
+    (paths.run / _MEMORY).unlink(missing_ok=True)
+
+
+def _remembered(paths: Paths) -> dict[str, Any]:
+    try:
+        found = json.loads((paths.run / _MEMORY).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def working_registration(paths: Paths) -> str:
     """Return the node id of a registration that this very container made in an earlier start; empty where none works.
 
     One that came with the image or with a copied file system is not ours: two nodes would share one identity. One whose
@@ -132,9 +160,9 @@ def working_registration(paths: Paths, previous: Mapping[str, Any]) -> str:
 
     Args:
         paths: where the container keeps its files.
-        previous: status.json of the earlier start.
     """
     node = registered(paths)
+    previous = _remembered(paths)
     if not node or previous.get("node_id") != node or previous.get("machine") != machine():
         return ""
     vault = paths.ssm_state / "Vault" / "Store" / "RegistrationKey"

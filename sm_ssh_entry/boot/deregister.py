@@ -7,7 +7,7 @@ import re
 import sys
 
 from sm_ssh_entry import aws
-from sm_ssh_entry.boot import log, status
+from sm_ssh_entry.boot import agent, log, status
 from sm_ssh_entry.contract import NODE_ID_PATTERN, ROOT, Paths
 from sm_ssh_entry.errors import AccessDenied, SmSshError
 
@@ -37,7 +37,8 @@ def run(paths: Paths) -> str:
     except SmSshError as error:
         hint = f"remove {node} by hand: aws ssm deregister-managed-instance"
         raise type(error)(error.message, hint=hint) from error
-    status.update(paths, node_id=None, machine=None, mark="deregistered")
+    agent.forget(paths)
+    status.update(paths, node_id=None, mark="deregistered")
     return node
 
 

@@ -45,19 +45,22 @@ class Outcome:
     status: int | None = None
 
 
-def launch(given: Mapping[bytes, bytes], *, job: int, word: str) -> int:
+def launch(paths: Paths, given: Mapping[bytes, bytes], *, job: int, word: str) -> int:
     """Start the services as an orphan; return a descriptor that ends when they do.
 
     A double fork: they are never a child of the process that becomes the user's command.
 
     Args:
+        paths: where the container keeps its files; the folder is there.
         given: the job's environment.
         job: process id with which the services end; 0: they stay.
         word: first word of the user's command.
     """
+    status.update(paths, fresh=True, phase=status.STARTING)
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
-    words = [sys.executable, "-I", "-m", "sm_ssh_entry.boot.supervise", "--job", str(job), "--word", word]
+    words = [sys.executable, "-I", "-m", "sm_ssh_entry.boot.supervise", "--job", str(job)]
+    words += ["--word", word, "--prepared", "yes"]
     child = os.fork()
     if child == 0:
         try:
@@ -145,7 +148,7 @@ def run(
         ours = error if isinstance(error, SmSshError) else SetupFailed(f"cannot wait ({error.strerror})")
         log.fail(ours)
         return _failed(asked, paths, log.describe(ours))
-    life = launch(given, job=os.getpid(), word=word)
+    life = launch(paths, given, job=os.getpid(), word=word)
     try:
         return _wait(Hold(fifo, life, pipe), asked, paths, end) if waits else Outcome()
     finally:

@@ -42,7 +42,6 @@ class Node:
         settings: what the user asked for.
         paths: where the container keeps its files.
         begin: starts one of supervisord's programs, by name.
-        previous: status.json of an earlier start of this container.
         word: first word of the user's command.
         told: kinds of failures that have had their line in the log.
     """
@@ -51,7 +50,6 @@ class Node:
     settings: Settings = field(repr=False)
     paths: Paths
     begin: Callable[[str], None]
-    previous: Mapping[str, Any]
     word: str = ""
     context: context.Context = _UNKNOWN
     access: Later[Access] | None = None
@@ -75,7 +73,7 @@ def identify(node: Node) -> Node:
         log.say(f"WARNING {problem}")
     status.update(node.paths, kind=found.kind, name=found.name or None, node=found.host or None, rank=found.rank)
     here = replace(node, context=found)
-    reused = agent.working_registration(node.paths, node.previous) if here.registers else ""
+    reused = agent.working_registration(node.paths) if here.registers else ""
     if reused:
         return replace(here, node_id=reused)
     keys.forget_host_key(node.paths)
@@ -153,14 +151,9 @@ def register(node: Node) -> Node:
         )
         node = replace(node, node_id=node_id, activation=None)
     if node.node_id:
-        region = made.region if made else node.previous.get("region")
+        region = agent.remember(node.paths, node.node_id, made.region if made else "")
         status.update(
-            node.paths,
-            phase=status.REGISTERED,
-            node_id=node.node_id,
-            region=region,
-            machine=agent.machine(),
-            mark="registered",
+            node.paths, phase=status.REGISTERED, node_id=node.node_id, region=region or None, mark="registered"
         )
         log.say(contract.LINE_REGISTERED.format(node_id=node.node_id))
     return node

@@ -17,7 +17,6 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from sm_ssh_entry.boot.settings import Settings
     from sm_ssh_entry.contract import Paths
@@ -26,14 +25,16 @@ if TYPE_CHECKING:
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def parse(words: Sequence[str]) -> tuple[int, str]:
-    """Read the command line that our own stub wrote: the job's process id (0: none), the first word of its command.
+def parse(words: Sequence[str]) -> tuple[int, str, bool]:
+    """Read the command line that our own programs wrote.
+
+    Returns the job's process id (0: none), the first word of its command, and whether status.json is this start's.
 
     Args:
-        words: pairs of ``--job PID`` and ``--word WORD``.
+        words: pairs of ``--job PID``, ``--word WORD``, ``--prepared yes``.
     """
     pairs = dict(zip(words[::2], words[1::2], strict=False))
-    return int(pairs.get("--job", "0")), pairs.get("--word", "")
+    return int(pairs.get("--job", "0")), pairs.get("--word", ""), pairs.get("--prepared") == "yes"
 
 
 def lock(run: str) -> int | None:
@@ -102,7 +103,7 @@ def main(words: Sequence[str]) -> int:
     return 1
 
 
-def _supervise(job: int, word: str) -> int:
+def _supervise(job: int, word: str, prepared: bool) -> int:
     from sm_ssh_entry.boot import environment, settings, status
     from sm_ssh_entry.contract import Paths
 
@@ -116,14 +117,13 @@ def _supervise(job: int, word: str) -> int:
     held = lock(str(paths.run))
     if held is None:
         return 0
-    previous = status.read(paths)
-    status.update(paths, fresh=True, phase=status.STARTING, services=os.getpid(), mark="started")
+    status.update(paths, fresh=not prepared, phase=status.STARTING, services=os.getpid(), mark="started")
     status.write_private(paths.environment, environment.snapshot(given))
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        os._exit(_boot(env, asked, paths, previous, word, writing))
+        os._exit(_boot(env, asked, paths, word, writing))
     os.close(writing)
     clean = environment.service(env, paths)
     configuration = _configure(asked, paths)
@@ -138,9 +138,7 @@ def _supervise(job: int, word: str) -> int:
     return 0
 
 
-def _boot(  # noqa: PLR0917 # one caller, right above
-    env: dict[str, str], asked: Settings, paths: Paths, previous: dict[str, Any], word: str, orders: int
-) -> int:
+def _boot(env: dict[str, str], asked: Settings, paths: Paths, word: str, orders: int) -> int:
     """Take boot's steps, in the child; return its exit status."""
     from sm_ssh_entry.boot import log, start
 
@@ -152,7 +150,6 @@ def _boot(  # noqa: PLR0917 # one caller, right above
             settings=asked,
             paths=paths,
             begin=lambda program: _tell(orders, program),
-            previous=previous,
             word=word,
         )
         return 0 if start.run(node) else 1

@@ -36,7 +36,7 @@ def start(timeout: float) -> None:
     given = environment.given()
     fifo, path = waiters.open_fifo(str(paths.waiters), time.time() + timeout)
     try:
-        life = hold.launch(given, job=0, word="")
+        life = hold.launch(paths, given, job=0, word="")
         pipe = signals.SignalPipe(signals.STOPPING)
         event = hold.Hold(fifo, life, pipe).next(time.monotonic() + timeout)
         pipe.close()
@@ -92,7 +92,7 @@ def _paths() -> Paths:
 
 
 def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
-    rows = [(name, str(value)) for name, value in found.items() if name not in ("times", "machine", "services")]
+    rows = [(name, str(value)) for name, value in found.items() if name not in ("times", "services")]
     times = found.get("times")
     if isinstance(times, dict):
         begin = min((at for at in times.values() if isinstance(at, float)), default=0.0)

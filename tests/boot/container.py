@@ -45,8 +45,13 @@ class Container:
 
     def spawn(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start the stub with a command. Its output goes to pipes unless a test says otherwise."""
-        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        process = subprocess.Popen([str(self.stub), *words], env=self.env, **options)
+        return self.spawn_argv([str(self.stub), *words], **{"stdin": subprocess.DEVNULL, **options})
+
+    def spawn_argv(self, argv: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        """Start any program with the container's environment, all three streams in pipes."""
+        pipe = subprocess.PIPE
+        defaults: dict[str, Any] = {"env": self.env, "stdin": pipe, "stdout": pipe, "stderr": pipe}
+        process = subprocess.Popen(argv, **{**defaults, **options})
         self._started.append(process)
         return process
 

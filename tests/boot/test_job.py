@@ -156,7 +156,9 @@ def test_become_says_why_it_cannot(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_importing_it_needs_no_third_party(container: Container) -> None:
     # The stub holds a job back for nothing else: it must start where only our own package is whole.
-    code = "import sys, sm_ssh_entry.boot.job; print([m for m in ('botocore', 'supervisor', 'click') if m in sys.modules])"
+    code = (
+        "import sys, sm_ssh_entry.boot.job; print([m for m in ('botocore', 'supervisor', 'click') if m in sys.modules])"
+    )
     import sys
 
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)

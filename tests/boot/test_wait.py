@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 
@@ -28,7 +27,7 @@ def test_three_waiters_are_all_released(container: Container) -> None:
     for process in processes:
         process.communicate(timeout=10)
         assert process.returncode == 0
-    assert os.listdir(folder) == []
+    assert not list(container.paths.waiters.iterdir())
     assert container.sm_wait("list").stdout == "[sm-ssh] nothing is waiting\n"
 
 
@@ -47,9 +46,9 @@ def test_killed_waiter_is_forgotten(container: Container) -> None:
     wait_until(lambda: waiters.waiting(folder))
     process.kill()
     process.communicate()
-    assert len(os.listdir(folder)) == 1
+    assert len(list(container.paths.waiters.iterdir())) == 1
     assert container.sm_wait("stop").stdout == "[sm-ssh] nothing is waiting\n"
-    assert os.listdir(folder) == []
+    assert not list(container.paths.waiters.iterdir())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -60,7 +59,7 @@ def test_signalled_waiter_leaves_nothing(container: Container, number: int) -> N
     process.send_signal(number)
     process.communicate(timeout=10)
     assert process.returncode == 128 + number
-    assert os.listdir(folder) == []
+    assert not list(container.paths.waiters.iterdir())
 
 
 @pytest.mark.parametrize("words", [(), ("soon",), ("-1",), ("nan",), ("inf",), ("stop", "now"), ("",)])

@@ -16,7 +16,7 @@ def test_word_reaches_every_fifo(tmp_path: Path) -> None:
     assert waiters.words(descriptor) == [waiters.READY, waiters.STOP]
     os.close(descriptor)
     assert waiters.notify(folder, waiters.STOP) == []
-    assert not os.path.exists(path)
+    assert not Path(path).exists()
 
 
 def test_fifo_of_an_earlier_process_with_our_number_is_replaced(tmp_path: Path) -> None:

@@ -168,7 +168,9 @@ def test_standing_first_on_path_it_runs_the_next_of_that_name(container: Contain
     own.write_text('#!/bin/sh\necho "own $*"\nexit 9\n')
     own.chmod(0o755)
     container.env["PATH"] = f"{first}:{second}:/usr/bin:/bin"
-    done = subprocess.run([str(first / name), "a", "b"], env=container.env, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(
+        [str(first / name), "a", "b"], env=container.env, capture_output=True, timeout=30, check=False
+    )
     assert (done.stdout, done.returncode) == (b"own a b\n", 9)
     own.unlink()
     done = subprocess.run([str(first / name)], env=container.env, capture_output=True, timeout=30, check=False)
