@@ -2,15 +2,19 @@
 
 Read from the top:
 
-- ``message``   AgentMessage, MessageType, PayloadType, Flags; ``encode(message)``, ``decode(frame)``
-- ``payloads``  what data-channel messages carry; ``control`` the same for control channels; ``openers`` first frames
-- ``states``    the life of a data channel as a literal table
-- ``events``    what a channel tells its caller
-- ``channel``   ``DataChannel(role, ...)``: the protocol object of a client or an agent
-- ``relay``     ``Relay(session_id, ...)``: the service between the two
-- ``stream``    sequence numbers, receipts, resending: what a channel is made of
-- ``versions``  what the peer's version allows
-- ``smux``      ``MuxSession(client=...)``: many TCP connections in one port session
+- ``message``       AgentMessage, MessageType, PayloadType, Flags; ``encode(message)``, ``decode(frame)``
+- ``payloads``      what data-channel messages carry; ``control`` the same for control channels; ``openers`` first
+frames
+- ``states``        the life of a data channel as a literal table
+- ``events``        what a channel tells its caller
+- ``channel``       ``DataChannel(role, ...)``: the protocol object of a client or an agent
+- ``relay``         ``Relay(session_id, ...)``: the service between the two
+- ``smux``          ``MuxSession(client=...)``: many TCP connections in one port session
+- ``versions``      what the peer's version allows
+
+What a channel is made of: ``conversation`` (meaning: states, handshake, deadlines) over ``link`` (messages in order and
+receipts) over ``stream`` (numbers and timers); ``bodies``, ``handshake``, ``input_gate`` and ``fields`` are parts of
+these.
 
 The caller brings frames, the time (monotonic seconds) and message ids, and takes frames and events away:
 

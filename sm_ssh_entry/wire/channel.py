@@ -49,8 +49,7 @@ class DataChannel:
         client_version, agent_version: our own, as told in the handshake; see ``versions`` for what they cause.
         customer_message: what the user is told after the handshake. Agent only.
         max_payload: bytes of stream in one message. Official peers send 1,024, which is all that is known to pass the
-        real
-            service; the official agent takes 64 KiB.
+            real service; the official agent takes 64 KiB.
         window: messages that may be without a receipt before ``writable`` turns false.
         hold_input_until_first_output: client: after the handshake, keep input back until the first output byte, or for
             FIRST_OUTPUT_GRACE. The official agent sends HandshakeComplete before it is ready, acknowledges what
