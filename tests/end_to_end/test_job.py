@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 
 # A command that runs before its node has met the error, as a job does, and is still there when it has.
 UNTIL_FAILED = """
-for i in $(seq 100); do grep -q '"error"' "$SM_SSH_ROOT/run/sm-ssh/status.json" 2>/dev/null && break; sleep 0.2; done
+for i in $(seq 40); do grep -q '"error"' "$SM_SSH_ROOT/run/sm-ssh/status.json" 2>/dev/null && break; sleep 0.2; done
 exit 6"""
 
 
