@@ -118,10 +118,7 @@ async def serve(store: Store, node: Node, socket: Socket) -> None:
     before = node.attach(control, store.clock())
     closing = asyncio.gather(*([before.close()] if before is not None else []))
     try:
-        for command in store.commands.values():
-            if node.node_id in command.invocations:
-                command.invocations[node.node_id].channel_opened()
-        await deliver_commands(store, node)
+        await _tell_again(store, node)
         async for frame in socket.frames():
             try:
                 await _take(store, node, decode(frame))
@@ -131,6 +128,17 @@ async def serve(store: Store, node: Node, socket: Socket) -> None:
         control.detached()
         node.detach(control, store.clock())
         await closing
+
+
+async def _tell_again(store: Store, node: Node) -> None:
+    """Repeat what the node was told on an earlier channel and has not shown that it heard."""
+    for session in list(store.sessions.values()):
+        if session.node_id == node.node_id and session.link is not None and not session.over:
+            await session.link.tell_agent()
+    for command in store.commands.values():
+        if node.node_id in command.invocations:
+            command.invocations[node.node_id].channel_opened()
+    await deliver_commands(store, node)
 
 
 async def _take(store: Store, node: Node, received: AgentMessage) -> None:

@@ -32,6 +32,7 @@ _POLL_SECONDS = 0.1
 
 # What the client's user is told.
 AGENT_VANISHED = "The agent's data channel was lost."
+AGENT_ABSENT = "The agent did not open its data channel."
 CLIENT_VANISHED = "No client was attached any more."
 IDLE = "The session timed out due to inactivity."
 TOO_LONG = "The session reached its maximum duration."
@@ -43,11 +44,14 @@ class SessionLink:
     Args:
         store: the state.
         session: the session's record.
+        order: what tells the agent to start it.
     """
 
-    def __init__(self, store: Store, session: Session) -> None:
+    def __init__(self, store: Store, session: Session, order: AgentMessage) -> None:
         self._store = store
         self._session = session
+        self._order = order
+        self._agent_heard = False
         self._loop = asyncio.get_running_loop()
         self._relay = Relay(
             session.session_id,
@@ -70,6 +74,18 @@ class SessionLink:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._watch()
+
+    async def tell_agent(self) -> bool:
+        """Tell the agent to start it, unless it has begun to. False: the node has no control channel.
+
+        Nothing acknowledges this message, and the official agent loses those that it has not read when it dials its
+        control channel again, which it does while a burst of sessions keeps it busy.
+        """
+        return self._agent_heard or await push(self._store, self._session.node_id, self._order)
+
+    def agent_heard(self) -> None:
+        """Note that the agent has begun to start it."""
+        self._agent_heard = True
 
     async def serve(self, role: str, socket: Socket) -> None:
         """Be the service on one end until it closes. A newer socket of the same end replaces it."""
@@ -224,7 +240,8 @@ class SessionLink:
             found.append((self._missing_since[Side.CLIENT] + settings.session_client_grace, CLIENT_VANISHED))
         if Side.AGENT not in self._sockets:
             since = self._missing_since[Side.AGENT]
-            found.append((since + settings.session_lost_grace, AGENT_VANISHED))
+            absent = AGENT_VANISHED if Side.AGENT in self._came else AGENT_ABSENT
+            found.append((since + settings.session_lost_grace, absent))
             node = self._store.nodes.get(self._session.node_id)
             if node is None or node.control is None:
                 # Its network is gone, not its session worker. Nobody says when it is back.

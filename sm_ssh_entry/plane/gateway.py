@@ -78,6 +78,8 @@ class _Gateway:
         """CreateDataChannel: 201 with a token for a session on the caller's own node."""
         node = await self._signer(http, "CreateDataChannel", await _body(http))
         session = self._own_session(http, node)
+        if session.link is not None:
+            session.link.agent_heard()
         return _token(self._store.tokens.issue("agent", session.session_id))
 
     async def open_control(self, http: web.Request) -> web.StreamResponse:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sm_ssh_entry.plane.api import AwsError, Handler, Request
-from sm_ssh_entry.plane.control_channel import message, push
+from sm_ssh_entry.plane.control_channel import message
 from sm_ssh_entry.plane.data_channel import SessionLink
 from sm_ssh_entry.plane.documents import DEFAULT_SESSION_DOCUMENT, find
 from sm_ssh_entry.plane.paging import page
@@ -39,7 +39,6 @@ async def start_session(store: Store, request: Request) -> dict[str, Any]:
         serial=next_serial(store.sessions),
     )
     store.sessions[session.session_id] = session
-    session.link = SessionLink(store, session)
     order = StartSession(
         session_id=session.session_id,
         document_name=document.name,
@@ -47,7 +46,8 @@ async def start_session(store: Store, request: Request) -> dict[str, Any]:
         parameters=arguments,
         session_owner=owner,
     )
-    if not await push(store, node.node_id, message(MessageType.INTERACTIVE_SHELL, order.encode())):
+    session.link = SessionLink(store, session, message(MessageType.INTERACTIVE_SHELL, order.encode()))
+    if not await session.link.tell_agent():
         session.link.abandon("The node went away before it heard of the session.")
         raise _not_connected(params["Target"])
     forget_oldest(store.sessions)

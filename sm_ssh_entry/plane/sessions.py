@@ -42,6 +42,12 @@ class Link(Protocol):
     async def serve(self, role: str, socket: Socket) -> None:
         """Be the service on one end of it, ``agent`` or ``client``, until that closes."""
 
+    async def tell_agent(self) -> bool:
+        """Tell the agent to start it, unless it has begun to. False: the node has no control channel."""
+
+    def agent_heard(self) -> None:
+        """Note that the agent has begun to start it."""
+
     def end(self, output: str = "") -> None:
         """Begin to close both channels; the client sees ``output``."""
 

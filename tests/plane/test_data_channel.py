@@ -125,6 +125,24 @@ def test_an_agent_that_comes_late_misses_nothing(node: Node) -> None:
     asyncio.run(scenario())
 
 
+def test_an_agent_that_lost_the_order_with_its_channel_gets_it_again(node: Node) -> None:
+    async def scenario() -> None:
+        session = await Session.start(node, attach=False)
+        first = await node.told_to_start()
+        await node.open_control()
+        assert await node.told_to_start() == first
+        agent = await session.reattach_agent()
+        # It has begun: a third channel brings no third order.
+        control = await node.open_control()
+        later = await Session.start(node, attach=False)
+        assert (await node.told_to_start()).session_id == later.session_id
+        assert control is node.control
+        await asyncio.wait_for(await agent.ping(), LIMIT)
+        await session.leave()
+
+    asyncio.run(scenario())
+
+
 class End:
     """One end of a session: a wire core that is redialled when its socket is cut."""
 
