@@ -41,7 +41,9 @@ async def run(link: Link, properties: Mapping[str, Any]) -> Ending:
             addresses = await targets.resolve(targets.host_of(properties), port)
             reader, writer = await targets.dial(addresses, port)
         except targets.ConnectFailed as error:
-            await link.pump.send_flag(SessionFlag.CONNECT_TO_PORT_ERROR)
+            if properties.get("type"):
+                # Not to SSH: the official plugin would write the flag's bytes to ssh, in front of the reason.
+                await link.pump.send_flag(SessionFlag.CONNECT_TO_PORT_ERROR)
             return Ending("Failed", f"Connection to destination port failed: {error}")
         try:
             over = await _relay(link, reader, writer)

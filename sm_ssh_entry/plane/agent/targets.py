@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -81,7 +82,8 @@ async def dial(addresses: list[str], port: int) -> tuple[asyncio.StreamReader, a
         except asyncio.TimeoutError:
             reason = "timed out"
         except OSError as error:
-            reason = error.strerror or str(error)
+            # asyncio puts the address where the reason belongs.
+            reason = os.strerror(error.errno) if error.errno else str(error)
         else:
             writer.transport.set_write_buffer_limits(high=256 * 1024)
             found = writer.get_extra_info("socket")

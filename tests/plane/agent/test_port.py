@@ -135,15 +135,16 @@ async def closed_port() -> str:
         return port
 
 
-def test_a_closed_port_ends_the_session_with_the_reason(node: Agent) -> None:
+@pytest.mark.parametrize(("document", "flags"), [(SSH, []), (FORWARD, [SessionFlag.CONNECT_TO_PORT_ERROR])])
+def test_a_closed_port_ends_the_session_with_the_reason(node: Agent, document: str, flags: list[int]) -> None:
     before = node.worker
 
     async def scenario() -> None:
         port = await closed_port()
-        async with session(node.ssm, node.node_id, SSH, portNumber=port) as one:
+        async with session(node.ssm, node.node_id, document, version=OLD, portNumber=port) as one:
             output = await one.end()
-            assert f"Connection to destination port failed: port {port}: " in output
-            assert one.flags == [SessionFlag.CONNECT_TO_PORT_ERROR]
+            assert output == f"Connection to destination port failed: port {port}: Connection refused"
+            assert one.flags == flags
 
     asyncio.run(scenario())
     assert node.worker == before
