@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from sm_ssh_entry.pump.errors import DialRefused
 from sm_ssh_entry.wire.message import MAX_FRAME_BYTES
@@ -50,15 +52,17 @@ async def open_websocket(
     """Open a websocket and present ``opener``, the first text frame; what a ``dial`` usually ends with.
 
     Arguments: ``headers`` for the handshake, e.g. a signature; ``tls`` for ``wss`` with other than the system's
-    authorities; ``open_timeout`` in seconds; ``proxy``: heed the proxy settings of the environment. Raises OSError,
-    TimeoutError or ``websockets.exceptions.WebSocketException``; DialRefused for an HTTP status that will not change
-    by asking again.
+    authorities; ``open_timeout`` in seconds; ``proxy``: heed the proxy settings of the environment, which never apply to
+    a loopback address.
+
+    Raises OSError, TimeoutError or ``websockets.exceptions.WebSocketException``; DialRefused for an HTTP status that
+    will not change by asking again.
     """
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidStatus
 
     options: dict[str, Any] = {} if tls is None else {"ssl": tls}
-    if not proxy:
+    if not proxy or _is_loopback(url):
         options["proxy"] = None
     try:
         socket = await connect(
@@ -102,3 +106,11 @@ def losses() -> tuple[type[BaseException], ...]:
 
     # Python 3.10's asyncio.TimeoutError is not the built-in one, which is an OSError.
     return (OSError, EOFError, asyncio.TimeoutError, WebSocketException)
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -112,7 +112,7 @@ def test_tls_is_verified_against_the_given_authority() -> None:
     against(handler, client, ssl=server_side)
 
 
-def test_proxy_settings_of_the_environment_are_heeded_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_settings_of_the_environment_are_heeded_except_for_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
 
     async def handler(socket: ServerConnection) -> None:
@@ -124,16 +124,19 @@ def test_proxy_settings_of_the_environment_are_heeded_or_not(monkeypatch: pytest
             writer.close()
 
         server = await asyncio.start_server(proxy, "127.0.0.1", 0)
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        monkeypatch.setenv("ws_proxy", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        for name in ("http_proxy", "ws_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
-        direct = await open_websocket(url, "T", proxy=False)
-        await direct.close()
+        # This host in a spelling that is not a loopback address.
+        other = url.replace("127.0.0.1", "0.0.0.0")
+        for direct, proxied in ((url, True), (url.replace("127.0.0.1", "localhost"), True), (other, False)):
+            socket = await open_websocket(direct, "T", proxy=proxied)
+            await socket.close()
         assert asked == []
         with pytest.raises(losses()):
-            await open_websocket(url, "T")
-        assert asked[0].startswith(b"CONNECT 127.0.0.1:")
+            await open_websocket(other, "T")
+        assert asked[0].startswith(b"CONNECT 0.0.0.0:")
         server.close()
 
     against(handler, client)
@@ -161,7 +164,7 @@ def test_a_connection_that_breaks_before_the_opener_is_closed(monkeypatch: pytes
 def test_nobody_listens() -> None:
     async def main() -> None:
         with pytest.raises(losses()):
-            await open_websocket("ws://127.0.0.1:1/", "T", proxy=False)
+            await open_websocket("ws://127.0.0.1:1/", "T")
 
     asyncio.run(main())
 
