@@ -52,8 +52,8 @@ async def open_websocket(
     """Open a websocket and present ``opener``, the first text frame; what a ``dial`` usually ends with.
 
     Arguments: ``headers`` for the handshake, e.g. a signature; ``tls`` for ``wss`` with other than the system's
-    authorities; ``open_timeout`` in seconds; ``proxy``: heed the proxy settings of the environment, which never apply to
-    a loopback address.
+    authorities; ``open_timeout`` in seconds; ``proxy``: heed the proxy settings of the environment, which never apply
+    to a loopback address.
 
     Raises OSError, TimeoutError or ``websockets.exceptions.WebSocketException``; DialRefused for an HTTP status that
     will not change by asking again.
