@@ -19,6 +19,7 @@ demo: setup
 
 test: setup
 	@.ci/packages test
+	@.ci/engine
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest
 
@@ -26,7 +27,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run .ci/packages entrypoint/sm-ssh-entry; \
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run .ci/packages .ci/engine entrypoint/sm-ssh-entry; \
 	else echo "sm-ssh: shellcheck is not installed; shell scripts were not checked" >&2; fi
 
 bench: setup
