@@ -195,6 +195,7 @@ def test_while_the_nodes_network_is_gone_its_sessions_wait_longer(plane: PlaneTh
         # Several times the grace of an agent whose node is there.
         await asyncio.sleep(0.5)
         assert session.status() == "Connected"
+        turn(plane, session_agent_grace=5.0)
         await node.open_control()
         await session.reattach_agent()
         await session.agent.send(output(b"back again", 0))
@@ -209,7 +210,7 @@ def test_while_the_nodes_network_is_gone_its_sessions_wait_longer(plane: PlaneTh
     [("session_idle", data_channel.IDLE), ("session_duration", data_channel.TOO_LONG)],
 )
 def test_idle_and_overlong_sessions_end(plane: PlaneThread, node: Node, setting: str, said: str) -> None:
-    turn(plane, **{setting: 0.3})
+    turn(plane, **{setting: 1.0})
 
     async def scenario() -> None:
         session = await Session.start(node)
@@ -221,14 +222,14 @@ def test_idle_and_overlong_sessions_end(plane: PlaneThread, node: Node, setting:
 
 
 def test_data_keeps_a_session_from_being_idle(plane: PlaneThread, node: Node) -> None:
-    turn(plane, session_idle=0.4)
+    turn(plane, session_idle=1.5)
 
     async def scenario() -> None:
         session = await Session.start(node)
         for number in range(12):
             await session.agent.send(output(b"tick", number))
             assert (await heard(session.client)).message_type == DATA
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.15)
         assert session.status() == "Connected"
         await session.leave()
 
