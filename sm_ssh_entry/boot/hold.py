@@ -11,9 +11,9 @@ import select
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 from sm_ssh_entry.boot import environment, log, status, waiters
 from sm_ssh_entry.boot.settings import Settings
@@ -38,14 +38,13 @@ class Event(Enum):
     DEADLINE = "deadline"
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a hold ended: a status to exit with, or None where the user's command is to run."""
 
     status: int | None = None
 
 
-def launch(paths: Paths, given: Mapping[bytes, bytes], *, job: int, word: str) -> int:
+def launch(paths: Paths, given: Mapping[bytes, bytes], *, job: int, word: str, log_file: str = "") -> int:
     """Start the services as an orphan; return a descriptor that ends when they do.
 
     A double fork: they are never a child of the process that becomes the user's command.
@@ -55,6 +54,7 @@ def launch(paths: Paths, given: Mapping[bytes, bytes], *, job: int, word: str) -
         given: the job's environment.
         job: process id with which the services end; 0: they stay.
         word: first word of the user's command.
+        log_file: where our lines go instead of the container's log, for a caller that waits for its output's end.
     """
     status.update(paths, fresh=True, phase=status.STARTING)
     reading, writing = os.pipe()
@@ -70,6 +70,8 @@ def launch(paths: Paths, given: Mapping[bytes, bytes], *, job: int, word: str) -
                 os.dup2(nothing, 0)
                 # SSH_LOG_TO_STDOUT: our lines follow the user's output; else everything of ours goes to the error log.
                 log_to = 1 if given.get(b"SSH_LOG_TO_STDOUT") == b"true" else 2
+                if log_file:
+                    log_to = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
                 os.dup2(log_to, 1)
                 os.dup2(log_to, 2)
                 os.execve(sys.executable, words, environment.ours(given))  # noqa: S606

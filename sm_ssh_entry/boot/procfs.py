@@ -6,8 +6,8 @@ Every function takes the root of proc as its last argument, for tests.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 # Connection states of the kernel's tcp tables, where a peer may still be there (include/net/tcp_states.h).
 ESTABLISHED = 0x01
@@ -16,8 +16,7 @@ _CLOSE_WAIT = 0x08
 ALIVE = {ESTABLISHED, _CLOSE_WAIT, *_OPENING}
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """One line of the process table. ``started`` is seconds since the machine's start."""
 
     pid: int
@@ -27,8 +26,7 @@ class Process:
     started: float
 
 
-@dataclass(frozen=True)
-class Connection:
+class Connection(NamedTuple):
     """One TCP connection: local and remote port, state, and the inode by which a process holds it."""
 
     local_port: int

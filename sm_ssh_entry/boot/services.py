@@ -18,9 +18,11 @@ from typing import Any
 from sm_ssh_entry.boot import log, sessions, status, waiters
 from sm_ssh_entry.boot.watch import AgentWatch, News
 from sm_ssh_entry.contract import Paths
+from sm_ssh_entry.errors import SetupFailed
 
 # supervisor's web interface and what only that needs: a third of its memory and half of its start, for a server that
-# our configuration does not have.
+# our configuration does not have. The last three are optional everywhere: OpenSSL's hashes and two compressions.
+_OPTIONAL = ("_hashlib", "bz2", "lzma")
 _UNUSED = (
     "xmlrpc.client",
     "http.client",
@@ -30,6 +32,9 @@ _UNUSED = (
     "supervisor.xmlrpc",
     "supervisor.http",
 )
+# Written by boot below the state folder, which then says so.
+CONFIGURATION = "supervisord.conf"
+CONFIGURED = "configured"
 _BACKOFF_MAX = 30.0
 _KILL_AFTER = 2.0
 
@@ -47,6 +52,8 @@ def load() -> tuple[Any, Any, Any]:
     """Import supervisor without its web interface; return its options, events and supervisord modules."""
     absent = {name: _Absent(name) for name in _UNUSED if name not in sys.modules}
     sys.modules.update(absent)
+    optional = [name for name in _OPTIONAL if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(optional))  # type: ignore[arg-type] # None makes an import of it fail, as documented
     try:
         import http
         import xmlrpc
@@ -66,7 +73,7 @@ def load() -> tuple[Any, Any, Any]:
             delattr(holder, leaf)
         return options, events, supervisord
     finally:
-        for name in absent:
+        for name in (*absent, *optional):
             sys.modules.pop(name, None)
 
 
@@ -115,6 +122,7 @@ class Services:
         self._orders = orders
         self._job = job
         self._rest = b""
+        self._early = b""
         self._supervisor: Any = None
         self._states: Any = None
         self._watch = AgentWatch(time.monotonic())
@@ -122,13 +130,15 @@ class Services:
         self._ticks = 0
         self._hibernation = self._hibernation_mark()
 
-    def run(self, configuration: str) -> None:
+    def run(self) -> None:
         """Become supervisord; return when it has stopped all programs.
 
-        Args:
-            configuration: path of supervisord.conf.
+        Raises:
+            SetupFailed: boot ended before it wrote supervisord's configuration.
         """
+        # The two halves of the start overlap: boot writes the configuration while we load supervisor.
         options_module, events, supervisord = load()
+        self._await_configuration()
         from supervisor import states
 
         self._states = states
@@ -144,11 +154,20 @@ class Services:
                 super().runforever()
 
         options = Options()
-        options.realize(["-c", configuration], doc="")
+        options.realize(["-c", str(self._paths.run / CONFIGURATION)], doc="")
         options.first, options.test = True, False
         self._supervisor = Supervisor(options)
         with contextlib.suppress(supervisord.asyncore.ExitNow):
             self._supervisor.main()
+
+    def _await_configuration(self) -> None:
+        end = CONFIGURED.encode() + b"\n"
+        while end not in self._rest:
+            data = os.read(self._orders, 4096)
+            if not data:
+                raise SetupFailed("the set-up ended before it began", hint="see the lines above")
+            self._rest += data
+        self._early, self._rest = self._rest.partition(end)[2], b""
 
     def join(self, supervisor: Any, events: Any) -> None:
         """Enter supervisord's loop, which has just started.
@@ -157,6 +176,7 @@ class Services:
             supervisor: the running supervisord.
             events: its events module.
         """
+        self._take(self._early)
         table = supervisor.options.get_socket_map()
         table[self._orders] = Readable(self._orders, self._order)
         if self._job:
@@ -171,11 +191,7 @@ class Services:
 
     def _order(self) -> bool:
         data = os.read(self._orders, 4096)
-        *names, self._rest = (self._rest + data).split(b"\n")
-        for name in names:
-            program = os.fsdecode(name)
-            if program in self._supervisor.process_groups:
-                self._begin(program)
+        self._take(data)
         if data:
             return True
         if status.read(self._paths).get("phase") in (status.STARTING, status.REGISTERING):
@@ -183,6 +199,13 @@ class Services:
             status.update(self._paths, phase=status.FAILED, error="the set-up ended unexpectedly")
             waiters.notify(str(self._paths.waiters), waiters.FAILED)
         return False
+
+    def _take(self, data: bytes) -> None:
+        *names, self._rest = (self._rest + data).split(b"\n")
+        for name in names:
+            program = os.fsdecode(name)
+            if program in self._supervisor.process_groups:
+                self._begin(program)
 
     def _begin(self, program: str) -> None:
         process = self._supervisor.process_groups[program].processes[program]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from sm_ssh_entry import contract
 from sm_ssh_entry.errors import BadInput
@@ -20,8 +20,7 @@ class OnError(str, Enum):
     FAIL = "fail"
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The contract's variables as values. Times are seconds; 0 switches the feature off.
 
     ``problems`` has one complaint for each variable that could not be understood; its default holds instead.

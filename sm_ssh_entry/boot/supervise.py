@@ -126,13 +126,12 @@ def _supervise(job: int, word: str, prepared: bool) -> int:
         os._exit(_boot(env, asked, paths, word, writing))
     os.close(writing)
     clean = environment.service(env, paths)
-    configuration = _configure(asked, paths)
     os.environ.clear()
     os.environ.update(clean)
     os.chdir("/")
     from sm_ssh_entry.boot.services import Services, end_descendants
 
-    Services(paths, orders=reading, job=job).run(configuration)
+    Services(paths, orders=reading, job=job).run()
     end_descendants()
     status.update(paths, phase=status.STOPPED, services=None, mark="stopped")
     return 0
@@ -141,10 +140,13 @@ def _supervise(job: int, word: str, prepared: bool) -> int:
 def _boot(env: dict[str, str], asked: Settings, paths: Paths, word: str, orders: int) -> int:
     """Take boot's steps, in the child; return its exit status."""
     from sm_ssh_entry.boot import log, start
+    from sm_ssh_entry.boot.services import CONFIGURED
 
     os.environ.clear()
     os.environ.update({name: value for name, value in env.items() if name not in ("LD_PRELOAD", "LD_LIBRARY_PATH")})
     try:
+        _configure(asked, paths)
+        _tell(orders, CONFIGURED)
         node = start.Node(
             env=env,
             settings=asked,
@@ -163,11 +165,12 @@ def _tell(orders: int, program: str) -> None:
     os.write(orders, program.encode() + b"\n")
 
 
-def _configure(asked: Settings, paths: Paths) -> str:
-    """Write supervisord's configuration; return its path."""
+def _configure(asked: Settings, paths: Paths) -> None:
+    """Write supervisord's configuration; here, because the long-lived process need not load what this takes."""
     import shlex
 
     from sm_ssh_entry.boot import agent, layout, sshd, status
+    from sm_ssh_entry.boot.services import CONFIGURATION
     from sm_ssh_entry.errors import SetupFailed
 
     try:
@@ -178,9 +181,7 @@ def _configure(asked: Settings, paths: Paths) -> str:
     programs = {"sshd": sshd.argv(sshd.program() or "sshd", paths), "agent": words}
     values = {name: shlex.join(argv).replace("%", "%%") for name, argv in programs.items()}
     values["run"] = str(paths.run).replace("%", "%%")
-    file = paths.run / "supervisord.conf"
-    status.write_private(file, layout.render("supervisord.conf", values).encode())
-    return str(file)
+    status.write_private(paths.run / CONFIGURATION, layout.render("supervisord.conf", values).encode())
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def start(timeout: float) -> None:
     given = environment.given()
     fifo, path = waiters.open_fifo(str(paths.waiters), time.time() + timeout)
     try:
-        life = hold.launch(paths, given, job=0, word="")
+        life = hold.launch(paths, given, job=0, word="", log_file=str(paths.run / "log" / "start.log"))
         pipe = signals.SignalPipe(signals.STOPPING)
         event = hold.Hold(fifo, life, pipe).next(time.monotonic() + timeout)
         pipe.close()
