@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sm_ssh_entry import contract
-from sm_ssh_entry.connect import hostkeys, keys, names, nodes, push
+from sm_ssh_entry.connect import ahead, hostkeys, keys, names, nodes, opening, push
 from sm_ssh_entry.connect.access import Access
+from sm_ssh_entry.connect.ending import Ending
 from sm_ssh_entry.connect.keys import Key
 from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.connect.nodes import Node
+from sm_ssh_entry.connect.opening import Ticket
 from sm_ssh_entry.errors import BadInput, SmSshError, Unreachable
 
 DEFAULT_PORT = 22
+# ResumeSession and TerminateSession: a network that is gone must not hold up the next try for long.
+_RESCUE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,8 +63,6 @@ def parse_name(login: Login) -> Login:
 def find_node(login: Login) -> Login:
     """Find the one node that is meant, or say why there is none."""
     ssm = login.access.client("ssm")
-    # The session's modules load while this thread waits for answers; the last step would have to wait for them.
-    threading.Thread(target=_load_session, name="load", daemon=True).start()
     try:
         node = nodes.find(ssm, login.target)
     except Unreachable as error:
@@ -90,23 +91,21 @@ def pin_host_key(login: Login) -> Login:
     return login
 
 
-def open_session(login: Login) -> int:
-    """Join our standard input and output to the node's sshd until either side ends."""
-    from sm_ssh_entry.connect import session
-
-    def refused(error: SmSshError) -> SmSshError:
+def start_session(login: Login) -> Ticket:
+    """Start a session to the node's sshd."""
+    try:
+        return opening.start(login.ssm, login.node.node_id, login.port)
+    except SmSshError as error:
         from sm_ssh_entry.connect import diagnose
 
-        return diagnose.no_session(error, login.access, login.node)
-
-    return session.run(login.ssm, login.node.node_id, login.port, refused=refused)
+        raise diagnose.no_session(error, login.access, login.node) from error
 
 
-STEPS: tuple[Callable[[Any], Any], ...] = (parse_name, find_node, authorize_key, pin_host_key, open_session)
+STEPS: tuple[Callable[[Any], Any], ...] = (parse_name, find_node, authorize_key, pin_host_key, start_session)
 
 
-def run(login: Login) -> int:
-    """Take all steps; return the exit status.
+def obtain(login: Login) -> Ticket:
+    """Take all steps; return what opens the data channel.
 
     Raises:
         SmSshError: whatever is in the way, in one line.
@@ -114,11 +113,35 @@ def run(login: Login) -> int:
     value: Any = login
     for step in STEPS:
         value = step(value)
-    return int(value)
+    assert isinstance(value, Ticket)  # noqa: S101 - what the last step returns
+    return value
+
+
+def run(login: Login) -> int:
+    """Take all steps, then join our standard input and output to the node's sshd until either side ends.
+
+    Raises:
+        SmSshError: whatever is in the way, in one line.
+    """
+    size = opening.payload_bytes()
+    ending = Ending()
+    ending.watch_signals()
+
+    def client() -> Any:
+        return parse_name(login).access.client("ssm", timeout=_RESCUE_SECONDS)
+
+    ticket = ahead.ticket(
+        lambda: obtain(login), lambda session_id: opening.terminate(client(), session_id), _load_session
+    )
+    from sm_ssh_entry.connect import session
+
+    return session.run(ticket, client, ending, size=size)
 
 
 def _load_session() -> None:
-    from sm_ssh_entry.connect import session  # noqa: F401 - the import is the purpose
+    import websockets.asyncio.client  # noqa: F401 - the imports are the purpose
+
+    from sm_ssh_entry.connect import session  # noqa: F401
 
 
 def _port(node: Node, default: int) -> int:

@@ -1,4 +1,4 @@
-"""The session: StartSession, the data channel through the pump, and an end that leaves nothing behind on the node.
+"""The session: the data channel through the pump, and an end that leaves nothing behind on the node.
 
 A client that just vanishes leaves a worker on the node until somebody tells it to go. ``ssh`` ends its ProxyCommand
 with a hang-up, so HUP, TERM and the end of input all end the session properly: by a flag in the channel, which takes
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import ssl
 import time
 import uuid
@@ -18,17 +17,17 @@ from collections.abc import Callable
 from typing import Any
 
 from sm_ssh_entry import aws, contract
-from sm_ssh_entry.connect import stdio
-from sm_ssh_entry.errors import BadInput, ServiceError, SessionFailed, SmSshError, Throttled, Unreachable
+from sm_ssh_entry.connect import opening, stdio
+from sm_ssh_entry.connect.ending import Ending
+from sm_ssh_entry.connect.opening import Ticket
+from sm_ssh_entry.errors import ServiceError, SessionFailed, SmSshError, Throttled, Unreachable
 from sm_ssh_entry.pump import Pump, PumpError, WebSocketLike, open_websocket
 from sm_ssh_entry.wire import events as ev
 from sm_ssh_entry.wire.channel import DataChannel, Role
 from sm_ssh_entry.wire.openers import OpenClientChannel
 
-DOCUMENT = "AWS-StartSSHSession"
 # Agents decide by the client's version what it understands; this one is past every gate. Protocol page, section 10.2.
 CLIENT_VERSION = "1.2.700.0"
-DEFAULT_PAYLOAD_BYTES = 1024
 # An sshd greets at once. A port where nothing listens is silent for a minute. Protocol page, section 10.3.
 FIRST_OUTPUT_SECONDS = 10.0
 START_SECONDS = 20.0
@@ -38,29 +37,19 @@ _CLOSING_SECONDS = 0.3
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
-def run(ssm: Any, node_id: str, port: int, *, refused: Callable[[SmSshError], SmSshError]) -> int:
-    """Join standard input and output to a port of a node until either side ends.
+def run(ticket: Ticket, client: Callable[[], Any], ending: Ending, *, size: int) -> int:
+    """Join standard input and output to the port of a session until either side ends.
 
     Args:
-        ssm: client.
-        node_id: ``mi-…``.
-        port: where its sshd listens.
-        refused: explains why StartSession failed.
+        ticket: the session.
+        client: makes an SSM client, for the rare case that one is needed.
+        ending: our side's end.
+        size: bytes of the stream in one message.
 
     Raises:
         SessionFailed: the session broke, or nothing came through it.
     """
-    size = payload_bytes()
-    ending = _Ending()
-    ending.watch_signals()
-    try:
-        with aws.errors_of(action="ssm:StartSession"):
-            opened = ssm.start_session(
-                Target=node_id, DocumentName=DOCUMENT, Parameters={"portNumber": [str(port)]}, Reason="ssh"
-            )
-    except SmSshError as error:
-        raise refused(error) from error
-    session = _Session(ssm, opened, node_id, port, ending)
+    session = _Session(ticket, client, ending)
     try:
         return asyncio.run(session.join(size))
     finally:
@@ -68,58 +57,14 @@ def run(ssm: Any, node_id: str, port: int, *, refused: Callable[[SmSshError], Sm
             session.terminate()
 
 
-def payload_bytes() -> int:
-    """Return how many bytes of the stream one message carries.
-
-    Raises:
-        BadInput: the variable holds no such number.
-    """
-    text = os.environ.get(contract.PAYLOAD_BYTES) or str(DEFAULT_PAYLOAD_BYTES)
-    if not text.isdigit() or not 1 <= int(text) <= 1 << 20:
-        raise BadInput(f"{contract.PAYLOAD_BYTES} is not a number of bytes: {text!r}", hint="1024 suits every service")
-    return int(text)
-
-
-class _Ending:
-    """Whether our side is over: by a signal, by the end of input, by a reader that went away."""
-
-    def __init__(self) -> None:
-        self._over = False
-        self._event: asyncio.Event | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def watch_signals(self) -> None:
-        """Let HUP and TERM end the session instead of the process. Ctrl-C is for ``ssh``, whose end ends us."""
-        for name in ("SIGHUP", "SIGTERM", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is not None:
-                signal.signal(number, lambda *_: self.over())
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def over(self) -> None:
-        """Say that it is over; from any thread, and from a signal handler."""
-        self._over = True
-        loop, event = self._loop, self._event
-        if loop is not None and event is not None:
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(event.set)
-
-    async def wait(self) -> None:
-        """Wait for it."""
-        self._event, self._loop = asyncio.Event(), asyncio.get_running_loop()
-        if not self._over:
-            await self._event.wait()
-
-
 class _Session:
     """One data channel and what it is joined to."""
 
-    def __init__(self, ssm: Any, opened: dict[str, Any], node_id: str, port: int, ending: _Ending) -> None:
+    def __init__(self, ticket: Ticket, client: Callable[[], Any], ending: Ending) -> None:
         self.ended = False
-        self._ssm, self._node_id, self._port = ssm, node_id, port
-        self._id = str(opened["SessionId"])
-        self._ticket: dict[str, Any] = opened
-        self._ending = ending
+        self._node_id, self._port, self._id = ticket.node_id, ticket.port, ticket.session_id
+        self._fresh: Ticket | None = ticket
+        self._client, self._ending = client, ending
         self._failure: SmSshError | None = None
         self._output: stdio.Output
         self._greeted = False
@@ -159,8 +104,8 @@ class _Session:
         """End the session by the API, in case the channel did not. Nobody waits for us any more."""
         if not os.environ.get(contract.DEBUG):
             stdio.let_go(_STDIN, _STDOUT)
-        with contextlib.suppress(SmSshError), aws.errors_of(action="ssm:TerminateSession"):
-            self._ssm.terminate_session(SessionId=self._id)
+        with contextlib.suppress(SmSshError):
+            opening.terminate(self._client(), self._id)
 
     async def _leave(self, pump: Pump, pumping: asyncio.Task[None]) -> None:
         """Our side is over: say so in the channel, and give the node a moment to confirm."""
@@ -219,26 +164,27 @@ class _Session:
 
     async def _dial(self) -> WebSocketLike:
         """Open a WebSocket and present the token: the one from StartSession, then one from ResumeSession each time."""
-        ticket = self._ticket or await asyncio.to_thread(self._resume)
-        self._ticket = {}
-        url = str(ticket["StreamUrl"])
-        opener = OpenClientChannel(str(ticket["TokenValue"]), str(uuid.uuid4()), str(uuid.uuid4()), CLIENT_VERSION)
-        tls = _trust() if url.startswith("wss:") else None
-        return await open_websocket(url, opener.encode(), tls=tls, open_timeout=_OPEN_SECONDS)
+        ticket = self._fresh
+        if ticket is None:
+            ticket = await asyncio.to_thread(self._resume)
+        self._fresh = None
+        opener = OpenClientChannel(ticket.token, str(uuid.uuid4()), str(uuid.uuid4()), CLIENT_VERSION)
+        tls = _trust() if ticket.url.startswith("wss:") else None
+        return await open_websocket(ticket.url, opener.encode(), tls=tls, open_timeout=_OPEN_SECONDS)
 
-    def _resume(self) -> dict[str, Any]:
+    def _resume(self) -> Ticket:
         try:
             with aws.errors_of(action="ssm:ResumeSession"):
-                ticket = dict(self._ssm.resume_session(SessionId=self._id))
+                answer = self._client().resume_session(SessionId=self._id)
         except ServiceError as error:
             self.ended = error.code == "DoesNotExistException"
             raise
         except (Unreachable, Throttled) as error:  # a loss like any other: the pump tries again
             raise ConnectionError(error.message) from error
-        if not ticket.get("TokenValue"):  # the service's way of saying that it has timed out
+        if not answer.get("TokenValue"):  # the service's way of saying that it has timed out
             self.ended = True
             raise SessionFailed(f"the session to {self._node_id} has timed out", hint="connect again")
-        return ticket
+        return Ticket(self._node_id, self._port, self._id, str(answer["TokenValue"]), str(answer["StreamUrl"]))
 
 
 def _trust() -> ssl.SSLContext:

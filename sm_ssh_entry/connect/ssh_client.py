@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sm_ssh_entry import command
-from sm_ssh_entry.errors import KeyRefused, SessionFailed, SmSshError, ToolMissing
+from sm_ssh_entry.errors import KeyRefused, SessionFailed, SmSshError
 
 SSH_FAILED = 255
 _EXIT_STATUS = re.compile(r"^debug1: Exit status (-?[0-9]+)", re.MULTILINE)
 _CHATTER = ("debug", "Transferred: ", "Bytes per second: ", "Authenticated to ", "OpenSSH_", "Warning: ")
-_INSTALL = "install the OpenSSH client"
 
 
 @dataclass(frozen=True)
@@ -123,10 +122,7 @@ def _failure(lines: list[str]) -> SmSshError:
 
 
 def _run(argv: Sequence[str]) -> int:
-    try:
-        child = command.spawn(argv, stdin=None)
-    except ToolMissing as error:
-        raise ToolMissing(error.message, hint=_INSTALL) from error
+    child = command.spawn(argv, stdin=None)
     # Ctrl-C is for ssh, which has the same terminal; TERM and HUP may have been sent to us alone.
     before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT,)}
     for name in ("SIGTERM", "SIGHUP"):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sm_ssh_entry import command
 from sm_ssh_entry.connect import hostkeys
 from sm_ssh_entry.connect.keys import Key
 from sm_ssh_entry.connect.names import ROOT_USER, Target
@@ -17,6 +18,10 @@ from sm_ssh_entry.errors import BadInput
 # ssh(1), synopsis of OpenSSH 9: options that take a word, and those that take none.
 _WITH_WORD = frozenset("BbcDEeFIiJLlmOoPpQRSWw")
 _WITHOUT_WORD = frozenset("46AaCfGgKkMNnqsTtVvXxYy")
+# First choices for the key exchange. OpenSSH before 9.9 starts with sntrup761x25519, portable C that takes 0.13 s of a
+# login on both ends together; the stream is inside the service's TLS already. ML-KEM withstands quantum computers as
+# well and costs nothing, so it goes first where this ssh has it. The user's own KexAlgorithms go before ours.
+_FAST_KEX = ("mlkem768x25519-sha256", "curve25519-sha256")
 ALIVE_INTERVAL = 15
 ALIVE_COUNT = 8
 
@@ -89,6 +94,9 @@ def ssh_argv(
     The user's own options stand first, because ``ssh`` takes the first value it is given for each. The host key is
     looked up under the host's name and the node's id in our own file only, and an unknown or changed key ends it.
 
+    Raises:
+        ToolMissing: there is no ``ssh``.
+
     Args:
         target: whom to reach, and as which user.
         proxy: argument list of the ProxyCommand.
@@ -104,6 +112,7 @@ def ssh_argv(
         "GlobalKnownHostsFile=none",
         "StrictHostKeyChecking=yes",
         "UpdateHostKeys=no",
+        f"KexAlgorithms={key_exchange()}",
         "CheckHostIP=no",
         *(f"IdentityFile={_quoted(key.identity)}" for key in keys),
         "IdentitiesOnly=yes",
@@ -113,6 +122,16 @@ def ssh_argv(
     options = [word for setting in settings for word in ("-o", setting)]
     login = ["-l", user] if user else []
     return ["ssh", *words.options, *extra, *options, *login, "--", target.host, *words.command]
+
+
+def key_exchange() -> str:
+    """Return the value for KexAlgorithms: our first choices that this ``ssh`` has, and then all of its own.
+
+    Raises:
+        ToolMissing: there is no ``ssh``.
+    """
+    known = command.run(["ssh", "-Q", "kex"], timeout=10).stdout.split()
+    return "^" + ",".join(name for name in _FAST_KEX if name in known)
 
 
 def remote_line(words: Sequence[str]) -> str:

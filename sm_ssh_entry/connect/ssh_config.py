@@ -6,7 +6,7 @@ import shlex
 import sys
 
 from sm_ssh_entry.connect import hostkeys, keys, names
-from sm_ssh_entry.connect.ssh_command import ALIVE_COUNT, ALIVE_INTERVAL
+from sm_ssh_entry.connect.ssh_command import ALIVE_COUNT, ALIVE_INTERVAL, key_exchange
 
 EVERY_HOST = "*.sagemaker mi-*"
 
@@ -40,6 +40,7 @@ def lines(name: str = "", *, region: str | None = None, profile: str | None = No
         ("GlobalKnownHostsFile", "none"),
         ("StrictHostKeyChecking", "yes"),
         ("UpdateHostKeys", "no"),
+        ("KexAlgorithms", key_exchange()),
         *(("IdentityFile", f'"{key.identity}"') for key in keys.candidates()),
         ("ServerAliveInterval", str(ALIVE_INTERVAL)),
         ("ServerAliveCountMax", str(ALIVE_COUNT)),

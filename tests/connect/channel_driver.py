@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sm_ssh_entry.cli.main import report
-from sm_ssh_entry.connect import session
+from sm_ssh_entry.connect import opening, session
+from sm_ssh_entry.connect.ending import Ending
 from sm_ssh_entry.errors import SmSshError
 
 
@@ -50,7 +51,11 @@ def main() -> int:
     if seconds:
         session.FIRST_OUTPUT_SECONDS = session.START_SECONDS = float(seconds[0])
     try:
-        return session.run(Ssm(url, Path(folder)), "mi-1", 2222, refused=lambda error: error)
+        size = opening.payload_bytes()
+        ending = Ending()
+        ending.watch_signals()
+        ssm = Ssm(url, Path(folder))
+        return session.run(opening.start(ssm, "mi-1", 2222), lambda: ssm, ending, size=size)
     except SmSshError as error:
         return report(error)
 

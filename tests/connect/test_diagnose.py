@@ -26,7 +26,7 @@ def login(host: str = HOST, **options: Any) -> errors.SmSshError:
     """Take all steps, which must fail; return the error, in shape for a terminal."""
     lines: list[str] = []
     with pytest.raises(errors.SmSshError) as failed:
-        connect.run(Login(host, lines.append, **options))
+        connect.obtain(Login(host, lines.append, **options))
     error = failed.value
     assert error.message
     assert "\n" not in error.message + error.hint
@@ -162,7 +162,7 @@ def test_each_call_may_fail(  # noqa: PLR0917 - three fixtures and three paramet
     ready(fleet, laptop)
     plane.plane.faults.add(operation, code)
     with pytest.raises(expected):
-        connect.run(Login(HOST, print))
+        connect.obtain(Login(HOST, print))
 
 
 @pytest.mark.usefixtures("no_back_off")
@@ -209,7 +209,7 @@ def test_nobodys_node(plane: PlaneThread, fleet: Fleet, laptop: Laptop) -> None:
 def test_a_tag_that_is_no_port(fleet: Fleet, laptop: Laptop) -> None:
     fleet.add("j", tags={"SSHPort": "22; id"})
     with pytest.raises(errors.BadInput, match="SSHPort"):
-        connect.run(Login(HOST, print))
+        connect.obtain(Login(HOST, print))
 
 
 def test_the_reason_of_a_failed_job_is_told() -> None:

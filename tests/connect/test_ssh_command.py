@@ -72,6 +72,8 @@ def test_openssh_reads_our_settings(home: Path, tmp_path: Path) -> None:
     assert found["identitiesonly"] == ["yes"]
     assert found["identityfile"] == [str(path).replace("%", "%%")]
     assert found["serveraliveinterval"] == ["15"]
+    assert "sntrup" not in found["kexalgorithms"][0].split(",")[0]
+    assert len(found["kexalgorithms"][0].split(",")) > 3
     assert "--region eu-west-1 --profile p My-Job.training.sagemaker" in found["proxycommand"][0]
 
 

@@ -1,0 +1,86 @@
+"""Two halves of a login at once: AWS is asked in a helper process while this one loads what the channel needs.
+
+Each half is mostly imports, 0.2 s and 0.1 s of them, and one Python process does one at a time. The helper ends as soon
+as it has handed its ticket over, so that the process that stays for the whole login holds no AWS client, 25 MB less.
+
+Linux alone: it can fork before any thread and any library is there, which makes it safe. Elsewhere a thread loads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from sm_ssh_entry import errors
+from sm_ssh_entry.connect.opening import Ticket
+from sm_ssh_entry.errors import SessionFailed, SmSshError
+
+
+def ticket(obtain: Callable[[], Ticket], give_up: Callable[[str], None], load: Callable[[], None]) -> Ticket:
+    """Obtain a ticket and load meanwhile.
+
+    Args:
+        obtain: asks AWS.
+        give_up: ends a session, by its id, that nobody waits for any more.
+        load: imports what will be needed next.
+
+    Raises:
+        SmSshError: what ``obtain`` raised.
+    """
+    if sys.platform != "linux" or threading.active_count() > 1:
+        threading.Thread(target=load, name="load", daemon=True).start()
+        return obtain()
+    reader, writer = os.pipe()
+    try:
+        child = os.fork()
+    except OSError:  # no process to be had: one after the other, then
+        os.close(reader)
+        os.close(writer)
+        return obtain()
+    if child == 0:
+        os.close(reader)
+        _help(writer, obtain, give_up)
+    os.close(writer)
+    load()
+    with os.fdopen(reader, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return _understood(said)
+
+
+def _help(writer: int, obtain: Callable[[], Ticket], give_up: Callable[[str], None]) -> None:
+    """Be the helper; never returns."""
+    status = 1
+    try:
+        try:
+            found = obtain()
+            said: dict[str, Any] = asdict(found)
+        except SmSshError as error:
+            found = None
+            said = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+        try:
+            os.write(writer, json.dumps(said).encode("utf-8"))  # below 4096 bytes, which a pipe takes whole
+        except BrokenPipeError:  # nobody is there to use it
+            if found:
+                give_up(found.session_id)
+        status = 0
+    except Exception:  # noqa: BLE001 - the last stop of this process
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _understood(said: bytes) -> Ticket:
+    if not said:
+        raise SessionFailed("the helper that asks AWS died", hint="SM_SSH_DEBUG=1 shows more")
+    answer = json.loads(said)
+    if "error" in answer:
+        kind = getattr(errors, answer["error"])
+        raise kind(answer["message"], hint=answer["hint"])
+    return Ticket(**answer)

@@ -1,0 +1,43 @@
+"""Whether our side is over: by a signal, by the end of input, by a reader that went away."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+class Ending:
+    """A flag that signals may raise before there is an event loop, and an event once there is one."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._event: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def watch_signals(self) -> None:
+        """Let HUP and TERM end the session instead of the process. Ctrl-C is for ``ssh``, whose end ends us."""
+        for name in ("SIGHUP", "SIGTERM", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                signal.signal(number, lambda *_: self.over())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def over(self) -> None:
+        """Say that it is over; from any thread, and from a signal handler."""
+        self.is_over = True
+        loop, event = self._loop, self._event
+        if loop is not None and event is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(event.set)
+
+    async def wait(self) -> None:
+        """Wait for it."""
+        import asyncio
+
+        self._event, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        if not self.is_over:
+            await self._event.wait()
