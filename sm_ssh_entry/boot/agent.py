@@ -61,14 +61,20 @@ def configuration(env: Mapping[str, str]) -> dict[str, Any]:
     Args:
         env: the job's environment.
     """
-    config: dict[str, Any] = {_OURS: _MARK, "Identity": {"ConsumptionOrder": ["OnPrem"]}}
+    config: dict[str, Any] = {
+        _OURS: _MARK,
+        "Identity": {"ConsumptionOrder": ["OnPrem"]},
+        # Orders to start a session that wait their turn. The agent's own default is 1: many logins at once then wait a
+        # second each, and after a few tries it loses orders (seen running 3.3.1142.0).
+        "Mgs": {"SessionWorkerBufferLimit": 200},
+    }
     general = env.get("AWS_ENDPOINT_URL", "")
     if ssm := env.get("AWS_ENDPOINT_URL_SSM") or general:
         config["Ssm"] = {"Endpoint": ssm}
         config["Mds"] = {"Endpoint": env.get("AWS_ENDPOINT_URL_EC2MESSAGES") or ssm}
     if gateway := env.get(contract.MGS_ENDPOINT) or env.get("AWS_ENDPOINT_URL_SSMMESSAGES"):
         # The agent takes host and port from it and forces https, but does not parse it without a scheme.
-        config["Mgs"] = {"Endpoint": gateway if "://" in gateway else f"https://{gateway}"}
+        config["Mgs"]["Endpoint"] = gateway if "://" in gateway else f"https://{gateway}"
     if s3 := env.get("AWS_ENDPOINT_URL_S3") or general:
         config["S3"] = {"Endpoint": s3}
     return config
