@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 
@@ -18,6 +19,7 @@ def lines(name: str = "", *, region: str | None = None, profile: str | None = No
     up by that same name in our file, which the proxy has written by then.
 
     Only keys that exist are named, because ``ssh`` complains about each that does not; one is made where there is none.
+    A key named by ``SSH_KEY`` goes into the block. Other keys of an ssh-agent are not tried: a server lets us try six.
 
     Args:
         name: for this name only; ``""``: for every name of ours.
@@ -30,7 +32,9 @@ def lines(name: str = "", *, region: str | None = None, profile: str | None = No
         pattern, called = target.host, target.host
         region, user = region or target.region or None, target.user or user
     words = [sys.executable, "-m", "sm_ssh_entry.cli.proxy"]
-    for option, value in (("--region", region), ("--profile", profile)):
+    candidates = keys.candidates()
+    identity = str(candidates[0].identity) if os.environ.get(keys.KEY_VARIABLE) else None
+    for option, value in (("--region", region), ("--profile", profile), ("--identity", identity)):
         if value:
             words += [option, value]
     settings = (
@@ -41,7 +45,8 @@ def lines(name: str = "", *, region: str | None = None, profile: str | None = No
         ("StrictHostKeyChecking", "yes"),
         ("UpdateHostKeys", "no"),
         ("KexAlgorithms", key_exchange()),
-        *(("IdentityFile", f'"{key.identity}"') for key in keys.candidates()),
+        *(("IdentityFile", f'"{key.identity}"') for key in candidates),
+        ("IdentitiesOnly", "yes"),
         ("ServerAliveInterval", str(ALIVE_INTERVAL)),
         ("ServerAliveCountMax", str(ALIVE_COUNT)),
     )

@@ -112,3 +112,11 @@ def test_a_block_for_one_name(home: Path) -> None:
     text = ssh_config.lines("me@J.training.sagemaker@eu-west-1")
     assert text.startswith("Host J.training.sagemaker\n    User me\n")
     assert "--region eu-west-1 J.training.sagemaker\n" in text
+
+
+def test_a_named_key_is_written_into_the_block(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Laptop(home).make_key("work")
+    monkeypatch.setenv("SSH_KEY", "~/.ssh/work")
+    text = ssh_config.lines()
+    assert f'    IdentityFile "{path}"\n    IdentitiesOnly yes\n' in text
+    assert f"--identity {path} %n\n" in text
