@@ -61,6 +61,9 @@ def main(file: str, folder: str, *, again: bool) -> None:
     command = session.get(COMMAND)
     name = shell.rpartition("/")[2]
     if command is not None:
+        # bash reads ~/.bashrc for every command that comes by ssh, unless a shell stands above it. One does: sshd's, which
+        # has read it. A second time would cost again and could change the job's PATH.
+        env[b"SHLVL"] = max(env.get(b"SHLVL", b""), b"1")
         os.execve(shell, [name, "-c", os.fsdecode(command)], env)  # noqa: S606 # that is what a login does
     terminal = [] if not os.isatty(0) else ["-i"]
     if again:
