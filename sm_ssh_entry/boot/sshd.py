@@ -128,7 +128,8 @@ def prepare(paths: Paths, *, port: int | None, several_nodes: bool) -> Server:
             "port": str(chosen),
             "listen": " ".join(addresses(several_nodes=several_nodes)),
             "host_key": _quoted(paths.run / "ssh_host_ed25519_key"),
-            "authorized_keys": _quoted(paths.authorized_keys) + own_keys,
+            # In this one value sshd gives percent signs a meaning.
+            "authorized_keys": (_quoted(paths.authorized_keys) + own_keys).replace("%", "%%"),
             # sshd walks up to the root folder and wants every folder on the way to be safe, which /tmp never is.
             "strict": "no" if paths.root else "yes",
             "pid_file": _quoted(paths.run / "sshd.pid"),

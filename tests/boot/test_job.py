@@ -145,15 +145,6 @@ def test_unwritable_state_is_one_line_and_the_command_runs(container: Container)
         assert lines[0].startswith("[sm-ssh] ERROR cannot write")
 
 
-def test_become_says_why_it_cannot(capfd: pytest.CaptureFixture[str]) -> None:
-    from sm_ssh_entry.boot import become
-
-    assert become.run(["/no/such/file"], {}) == 127
-    assert become.run(["/etc/hostname"], {}) == 126
-    lines = capfd.readouterr().err.splitlines()
-    assert ["command not found" in lines[0], "cannot execute" in lines[1]] == [True, True]
-
-
 def test_importing_it_needs_no_third_party(container: Container) -> None:
     # The stub holds a job back for nothing else: it must start where only our own package is whole.
     code = (

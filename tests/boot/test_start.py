@@ -92,7 +92,9 @@ def test_agent_gets_a_clean_environment_and_its_configuration(container: Contain
     register, run = container.agent_starts()
     for begun in (register, run):
         env = begun["env"]
-        assert not {name for name in env if name.startswith(("AWS_ACCESS", "AWS_SECRET", "AWS_SESSION", "AWS_CONTAINER"))}
+        assert not {
+            name for name in env if name.startswith(("AWS_ACCESS", "AWS_SECRET", "AWS_SESSION", "AWS_CONTAINER"))
+        }
         assert "MY_SECRET" not in env
         assert env["AWS_SHARED_CREDENTIALS_FILE"] == str(container.paths.run / "node-credentials")
         assert (env["AWS_REGION"], env["HTTPS_PROXY"]) == ("eu-west-1", "http://127.0.0.1:1")
@@ -100,7 +102,7 @@ def test_agent_gets_a_clean_environment_and_its_configuration(container: Contain
     config = json.loads(container.paths.agent_config.read_text())
     assert config["Identity"] == {"ConsumptionOrder": ["OnPrem"]}
     assert config["Ssm"] == {"Endpoint": container.env["AWS_ENDPOINT_URL"]}
-    assert config["Mgs"] == {"Endpoint": "https://127.0.0.1:4430"}
+    assert config["Mgs"]["Endpoint"] == "https://127.0.0.1:4430"
     assert errors_of(container, process) == []
 
 

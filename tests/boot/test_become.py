@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sm_ssh_entry.boot import become
+
+
+def test_says_why_it_cannot(capfd: pytest.CaptureFixture[str]) -> None:
+    assert become.run(["/no/such/file"], {}) == 127
+    assert become.run(["/etc/hostname"], {}) == 126
+    lines = capfd.readouterr().err.splitlines()
+    assert ["command not found" in lines[0], "cannot execute" in lines[1]] == [True, True]
+
+
+def test_finds_the_command_on_the_given_path(tmp_path: Path) -> None:
+    program = tmp_path / "only-here"
+    program.write_text('#!/bin/sh\necho "$A"\n')
+    program.chmod(0o755)
+    env = {b"PATH": os.fsencode(tmp_path), b"A": "é".encode()}
+    code = f"from sm_ssh_entry.boot import become; become.run(['only-here'], {env!r})"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, check=True)
+    assert done.stdout == "é\n".encode()
