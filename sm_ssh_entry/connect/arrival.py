@@ -102,6 +102,7 @@ def _online(ssm: Any, target: Target, watch: _Watch) -> Node | None:
         node = nodes.find(ssm, target)
     except ConnectionLost as error:
         watch.lost = error
-        watch.tell(f"a node has registered, and is not Online: {error.message}")
+        # Without the name, which stands before it, and without the time, which would make it a new state each second.
+        watch.tell(error.message.removeprefix(f"{target.host}: ").partition(", last heard")[0])
         return None
     return node

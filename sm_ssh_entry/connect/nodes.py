@@ -21,6 +21,8 @@ ONLINE = "Online"
 _PAGE = 50
 _PARALLEL = 8
 _LISTED = 5
+# An agent needs some 2 s from its registration to its control channel, and a minute where it is throttled.
+_STARTING_SECONDS = 60
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -234,6 +236,12 @@ def _newest_first(node: Node) -> tuple[float, str]:
 
 
 def _lost(found: Sequence[Node], target: Target) -> ConnectionLost:
+    newest = min(found, key=_newest_first)
+    if newest.registered and (datetime.now(timezone.utc) - newest.registered).total_seconds() < _STARTING_SECONDS:
+        return ConnectionLost(
+            f"{target.host}: node {newest.node_id} has registered, its agent is not connected yet",
+            hint="sm-ssh wait waits for it",
+        )
     latest = max(found, key=lambda node: node.last_ping.timestamp() if node.last_ping else 0.0)
     return ConnectionLost(
         f"{target.host}: node {latest.node_id} is {latest.ping or 'not Online'}, last heard {ago(latest.last_ping)}",

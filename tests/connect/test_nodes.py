@@ -89,6 +89,13 @@ def test_lost_says_which_and_since_when(fleet: Fleet, ssm: Any) -> None:
     assert lost.value.hint
 
 
+def test_a_node_that_has_only_just_registered_is_not_called_lost(fleet: Fleet, ssm: Any) -> None:
+    fleet.add("j", online=False)
+    starting = fleet.add("j", online=False, registered=-5.0)
+    with pytest.raises(ConnectionLost, match=f"{starting} has registered, its agent is not connected yet"):
+        find(ssm, "j.training.sagemaker")
+
+
 def test_the_living_one_is_meant_not_the_dead_one(fleet: Fleet, ssm: Any) -> None:
     fleet.add("j", online=False)
     alive = fleet.add("j")
@@ -97,7 +104,7 @@ def test_the_living_one_is_meant_not_the_dead_one(fleet: Fleet, ssm: Any) -> Non
 
 
 def test_two_online_under_one_name_are_ambiguous(fleet: Fleet, ssm: Any) -> None:
-    old, new = fleet.add("j", registered=-60), fleet.add("j")
+    new, old = fleet.add("j"), fleet.add("j", registered=-7200)
     with pytest.raises(Ambiguous) as both:
         find(ssm, "j.training.sagemaker")
     assert f"{new}, {old}" in both.value.message

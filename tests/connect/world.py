@@ -39,7 +39,7 @@ class Fleet:
         display: str = "",
         tags: Mapping[str, str] | None = None,
         region: str = REGION,
-        registered: float = 0.0,
+        registered: float = -3600.0,
     ) -> str:
         """Add a node and return its id; ``registered`` in seconds relative to now."""
         every = {
