@@ -1,0 +1,91 @@
+"""What the container's first process is, what it ends with, and what a stop does to it. Real containers.
+
+Exec mode: the stub becomes the user's command. Init mode: our process stays as process 1, and nobody can tell.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.containers.conftest import World
+from tests.waiting import wait_until
+
+OFF = {"START_SSH": "false"}
+EXEC: dict[str, str] = {}
+HELD = {"SSH_WAIT_TIME_SECONDS": "0.2"}
+INIT = {"SSH_HOLD_ON_FAILURE_SECONDS": "1"}
+MODES = pytest.mark.parametrize("mode", [OFF, EXEC, HELD, INIT], ids=["off", "exec", "held", "init"])
+HANDLER = """
+import signal, sys, time
+def stop(number, frame):
+    print("saved the model", flush=True)
+    sys.exit(5)
+signal.signal(signal.SIGTERM, stop)
+print("ready", flush=True)
+while True: signal.pause()
+"""
+
+
+@pytest.mark.parametrize("mode", [OFF, EXEC, HELD], ids=["off", "exec", "held"])
+def test_process_1_is_the_users_command(world: World, mode: dict[str, str]) -> None:
+    container = world.start("sh", "-c", "echo ready; exec sleep 300", **mode)
+    container.saw("ready")
+    wait_until(lambda: container.inside("cat", "/proc/1/cmdline") == "sleep\x00300\x00", what="sleep is process 1")
+
+
+def test_ssh_off_is_one_process(world: World) -> None:
+    container = world.start("sleep", "300", **OFF)
+    wait_until(lambda: container.processes()[0][1] == "sleep 300", what="sleep is process 1")
+    assert [words for _, words in container.processes()] == ["sleep 300"]
+    assert container.log == ""
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (("true",), 0),
+        (("sh", "-c", "exit 7"), 7),
+        (("sh", "-c", "sh -c 'kill -TERM $$'; exit $?"), 143),
+    ],
+    ids=["0", "7", "143"],
+)
+def test_status_is_the_commands_own(world: World, mode: dict[str, str], command: tuple[str, ...], status: int) -> None:
+    done = world.run(*command, **mode)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "line"),
+    [("no-such-command", 127, "command not found: no-such-command"), ("/etc/passwd", 126, "cannot execute")],
+)
+def test_command_that_cannot_run_is_one_clear_line(world: World, command: str, status: int, line: str) -> None:
+    done = world.run(command)
+    assert done.returncode == status
+    assert [text for text in done.stderr.splitlines() if line in text] == done.stderr.splitlines()
+    assert line in done.stderr
+
+
+def test_command_killed_in_init_mode_is_128_and_the_signal(world: World) -> None:
+    assert world.run("sh", "-c", "kill -TERM $$", **INIT).returncode == 143
+
+
+@MODES
+def test_stop_reaches_a_command_with_a_handler(world: World, mode: dict[str, str]) -> None:
+    container = world.start("python3", "-c", HANDLER, **mode)
+    container.saw("ready")
+    assert container.stop(grace=20) == 5
+    assert "saved the model" in container.log
+
+
+@MODES
+def test_stop_of_a_command_without_a_handler_is_as_without_us(world: World, mode: dict[str, str]) -> None:
+    # The kernel drops signals that process 1 does not handle. `train` is such a command: its job runs on until it is
+    # killed, or to its end within the grace.
+    endless = world.start("sh", "-c", "echo ready; exec sleep 300", **mode)
+    endless.saw("ready")
+    assert endless.stop(grace=1) == 137
+    ends = world.start("sh", "-c", "echo ready; sleep 3; exit 4", **mode)
+    ends.saw("ready")
+    assert ends.stop(grace=20) == 4

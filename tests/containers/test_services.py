@@ -1,0 +1,96 @@
+"""SSH into real containers: held, released, held after a failure, idle, deregistered; other users, a read-only root."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.containers.conftest import World
+from tests.containers.engine import Container
+from tests.waiting import wait_until
+
+LOGINS = 20
+READ_ONLY = ("--read-only", "--tmpfs", "/run", "--tmpfs", "/tmp", "--tmpfs", "/var/lib/amazon")
+
+
+def services(container: Container) -> list[str]:
+    """Command lines of everything in the container but process 1."""
+    return [words for _, words in container.processes()][1:]
+
+
+def test_held_command_starts_after_sm_wait_stop_in_a_login(world: World) -> None:
+    container = world.start("sh", "-c", "echo training; sleep 3; exit 3", SSH_WAIT_TIME_SECONDS="300")
+    container.phase("online")
+    assert "training" not in container.log
+    done = world.login("sm-wait", "list")
+    assert (done.returncode, "process 1 waits" in done.stdout) == (0, True), done.stderr
+    assert world.login("sm-wait", "stop").returncode == 0
+    assert container.end() == 3
+    assert "training" in container.log
+
+
+def test_logins_leave_no_zombie_and_no_session(world: World) -> None:
+    # Process 1 reaps nothing here: whatever of ours became its child would stay as a zombie.
+    container = world.start("sh", "-c", "echo ready; exec sleep 300")
+    container.phase("online")
+    assert world.login("true").returncode == 0
+    before = sorted(services(container))
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(pool.map(lambda number: world.login("sh", "-c", f"exit {number}").returncode, range(LOGINS)))
+    assert statuses == list(range(LOGINS))
+    wait_until(lambda: sorted(services(container)) == before, what="no more processes than before")
+    assert [words for state, words in container.processes() if state.startswith("Z")] == []
+    assert container.processes()[0][1] == "sleep 300"
+
+
+def test_login_sees_the_jobs_environment(world: World) -> None:
+    value = "two\nlines, $HOME and 'quotes' \"ü\""
+    container = world.start("sleep", "300", MODEL_NOTE=value)
+    container.phase("online")
+    done = world.login("python3", "-c", "import os; print(repr(os.environ['MODEL_NOTE']), os.getuid())")
+    assert done.stdout == f"{value!r} 0\n", done.stderr
+    assert value not in container.log
+
+
+def test_failed_command_is_held_until_sm_wait_stop(world: World) -> None:
+    container = world.start("sh", "-c", "echo oops; exit 9", SSH_HOLD_ON_FAILURE_SECONDS="300")
+    wait_until(lambda: container.phase("online").get("job") == "failed", 20)
+    assert world.login("cat", "/proc/1/comm").returncode == 0
+    assert world.login("sm-wait", "stop").returncode == 0
+    assert container.end() == 9
+
+
+def test_idle_container_ends(world: World) -> None:
+    container = world.start("sh", "-c", "sleep 300; :", SSH_IDLE_TIMEOUT_SECONDS="4")
+    container.phase("online")
+    assert container.end() == 143
+    assert "nobody has been connected for 4 s" in container.log
+
+
+def test_node_is_deregistered_on_exit_and_stays_otherwise(world: World) -> None:
+    for value, left in (("true", 0), ("false", 1)):
+        container = world.start("sh", "-c", "sleep 300 & wait", SSH_DEREGISTER_ON_EXIT=value)
+        container.phase("online")
+        assert len(world.nodes()) == 1
+        assert container.stop(grace=1) == 137
+        wait_until(lambda left=left: len(world.nodes()) == left, what=f"{left} nodes left")  # type: ignore[misc]
+
+
+def test_read_only_root_file_system(world: World) -> None:
+    done = world.run("sh", "-c", "sleep 3; echo trained; exit 6", options=READ_ONLY)
+    assert (done.returncode, done.stdout) == (6, "trained\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_writable_at_all_does_not_harm_the_job(world: World) -> None:
+    done = world.run("sh", "-c", "sleep 2; echo trained; exit 6", options=("--read-only",))
+    assert (done.returncode, done.stdout) == (6, "trained\n")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("wait", ["0", "5"])
+def test_user_without_a_name_or_rights_does_not_harm_the_job(world: World, wait: str) -> None:
+    done = world.run("sh", "-c", "sleep 2; id -u; exit 6", options=("--user", "1000:100"), SSH_WAIT_TIME_SECONDS=wait)
+    assert (done.returncode, done.stdout) == (6, "1000\n")
+    assert "Traceback" not in done.stderr
