@@ -21,12 +21,12 @@ from tests.waiting import wait_until
 
 # Prints the signals it gets, and ends at SIGUSR2. Started in a mode that stays.
 LISTENER = """
-import signal, sys
+import os, signal
 def got(number, frame):
-    print(signal.Signals(number).name, flush=True)
-    if number == signal.SIGUSR2: sys.exit(21)
+    os.write(1, b"%d\\n" % number)
+    if number == signal.SIGUSR2: os._exit(21)
 for number in {numbers}: signal.signal(number, got)
-print("listening", flush=True)
+os.write(1, b"listening\\n")
 while True: signal.pause()
 """
 
@@ -58,13 +58,11 @@ def test_every_signal_is_forwarded(container: Container) -> None:
         signal.SIGRTMIN + 3,
         signal.SIGUSR2,
     ]
-    process = container.spawn(*listener(*[n for n in numbers if n != signal.SIGRTMIN + 3]))
+    process = container.spawn(*listener(*numbers))
     assert line(process) == "listening"
     for number in numbers:
-        if number == signal.SIGRTMIN + 3:
-            continue
         process.send_signal(number)
-        assert line(process) == signal.Signals(number).name
+        assert line(process) == str(int(number))
     process.communicate(timeout=30)
     assert process.returncode == 21
 
@@ -198,8 +196,12 @@ def first(container: Container) -> Any:
 def test_as_process_1_a_signal_without_handler_is_dropped(container: Container, first: Any) -> None:
     # What `train` does: no handler, so the same image without us would not notice the stop either.
     stays(container)
-    made = first("sh", "-c", "echo up; exec cat")
-    assert line(made.outer) == "up"
+    made = first("cat")
+
+    def runs() -> bool:
+        return any(one.name == "cat" for one in procfs.descendants(made.pid, procfs.processes()))
+
+    wait_until(runs)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         os.kill(made.pid, number)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -214,9 +216,9 @@ def test_as_process_1_a_handled_signal_is_delivered(container: Container, first:
     made = first(*listener(signal.SIGTERM, signal.SIGUSR2))
     assert line(made.outer) == "listening"
     os.kill(made.pid, signal.SIGTERM)
-    assert line(made.outer) == "SIGTERM"
+    assert line(made.outer) == str(int(signal.SIGTERM))
     os.kill(made.pid, signal.SIGUSR2)
-    assert line(made.outer) == "SIGUSR2"
+    assert line(made.outer) == str(int(signal.SIGUSR2))
     made.outer.communicate(timeout=30)
     assert made.outer.returncode == 21
 
