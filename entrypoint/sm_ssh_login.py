@@ -34,6 +34,9 @@ def merged(session: dict[bytes, bytes], data: bytes, folder: bytes) -> dict[byte
     result[b"PATH"] = path if folder in path.split(b":") else path + b":" + folder
     result[PATH_KEPT] = result[b"PATH"]
     result.pop(COMMAND, None)
+    # Ours, not the job's: see SetEnv in sshd_config.
+    if b"SHLVL" not in job:
+        result.pop(b"SHLVL", None)
     return result
 
 
@@ -61,8 +64,7 @@ def main(file: str, folder: str, *, again: bool) -> None:
     command = session.get(COMMAND)
     name = shell.rpartition("/")[2]
     if command is not None:
-        # bash reads ~/.bashrc for every command that comes by ssh, unless a shell stands above it. One does: sshd's, which
-        # has read it. A second time would cost again and could change the job's PATH.
+        # See SetEnv in sshd_config: this shell must not read ~/.bashrc either.
         env[b"SHLVL"] = max(env.get(b"SHLVL", b""), b"1")
         os.execve(shell, [name, "-c", os.fsdecode(command)], env)  # noqa: S606 # that is what a login does
     terminal = [] if not os.isatty(0) else ["-i"]

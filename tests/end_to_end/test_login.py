@@ -49,6 +49,12 @@ def test_environment_arrives_unchanged_and_is_not_in_the_log(machine: Machine, j
     seen = dict(line.split("=", 1) for line in done.stdout.split("\0") if "=" in line)
     assert {name: seen.get(name) for name in VALUES} == VALUES
     assert not [value for value in VALUES.values() if value and value in job.log]
+    # Not only those: everything that the job has, whatever the login shell's start-up files say.
+    root = next((machine.folder / "local").glob("jobs/logins/1/algo-1"))
+    given = (root / "run/sm-ssh/environment").read_text().split("\0")
+    own = dict(line.split("=", 1) for line in given if "=" in line)
+    assert seen["PATH"] == f"{own.pop('PATH')}:{root}/opt/sm-ssh/bin"
+    assert {name: seen.get(name) for name in own} == own
 
 
 def test_remote_status_and_both_streams(machine: Machine, job: Job) -> None:
