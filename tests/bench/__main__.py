@@ -36,7 +36,12 @@ def main() -> int:
         try:
             for measure in MEASUREMENTS:
                 print(f"measuring: {measure.__module__.rpartition('.')[2]}.{measure.__name__}", file=sys.stderr)
-                rows += measure(user)
+                try:
+                    rows += measure(user)
+                except Exception as error:  # noqa: BLE001 - one that fails must not cost the others' figures
+                    rows.append(
+                        Row(measure.__name__, f"failed: {type(error).__name__}: {error}"[:90], "", "", ok=False)
+                    )
         finally:
             user.down()
     print(f"\n{machine()}\n\n{table(rows)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import statistics
 import subprocess
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 
 from sm_ssh_entry.boot import layout
+from tests.bench.crowd import as_client
 from tests.bench.measure import Row, quiet, seconds, side_by_side
 from tests.end_to_end.machine import Machine, processes
 from tests.waiting import wait_until
@@ -93,9 +93,8 @@ def to_online(machine: Machine) -> list[Row]:
     """Container start to Online, beside the agent alone: registered and started by hand on the same plane."""
     from sm_ssh_entry import aws
 
-    for name, value in machine.env.items():
-        os.environ[name] = value
-    ssm = aws.client("ssm")
+    with as_client(machine.env):
+        ssm = aws.client("ssm")
 
     def status(**wanted: list[str]) -> bool:
         key, values = next(iter(wanted.items()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator, Mapping
 from unittest import mock
 
 from sm_ssh_entry import aws, contract
@@ -12,6 +14,15 @@ from sm_ssh_entry.plane.store import Activation
 from tests.bench.measure import seconds
 
 WANTED = "the-one-i-mean"
+
+
+@contextlib.contextmanager
+def as_client(environment: Mapping[str, str]) -> Iterator[None]:
+    """Let the AWS clients of this process take their keys and endpoint from these variables."""
+    with mock.patch.dict(os.environ, environment):
+        aws._session.cache_clear()
+        yield
+    aws._session.cache_clear()
 
 
 def _seed(plane: Plane, count: int, name: str) -> None:
@@ -31,7 +42,7 @@ def calls_to_find(count: int) -> tuple[int, float, float]:
     Args:
         count: how many other nodes there are.
     """
-    with PlaneThread() as thread, mock.patch.dict(os.environ, thread.environment()):
+    with PlaneThread() as thread, as_client(thread.environment()):
         # A fault without an error or a delay does nothing but count.
         counter = thread.call(lambda plane: plane.faults.add("*"))
         ssm = aws.client("ssm")
