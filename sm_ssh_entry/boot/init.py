@@ -26,6 +26,11 @@ from sm_ssh_entry.contract import Paths
 _DEREGISTER_WITHIN = 20.0
 _DEREGISTER_TIMEOUT = 15.0
 _IDLE_GRACE = 30.0
+# Logins that are about to end, as the one that ran sm-wait stop, may do so by themselves; then we close the others, and
+# the agent has a moment to tell their far ends.
+_LOGINS_END_ALONE = 0.5
+_LOGINS_END_WITHIN = 2.0
+_AGENT_TELLS = 0.3
 _IDLE_LOOK = 5.0
 
 
@@ -79,6 +84,8 @@ class Init:
             self._due(time.monotonic())
         if self._status != 0 and self._asked.hold_on_failure and not self._stopping:
             self._hold(self._status)
+        if self._first:
+            self._close_logins()
         self._finish_deregistration()
         return self._status
 
@@ -165,6 +172,28 @@ class Init:
         if fifo >= 0:
             waiters.remove(path)
             os.close(fifo)
+
+    def _close_logins(self) -> None:
+        """Close what is open, before our end as process 1 is the abrupt end of all processes.
+
+        Nobody would tell the far ends, and their terminals would hang until keep-alives fail, two minutes later.
+        """
+        found = status.read(self._paths)
+        port, services = int(found.get("port") or 0), int(found.get("services") or 0)
+        began = time.monotonic()
+        seen = False
+        while (passed := time.monotonic() - began) < _LOGINS_END_WITHIN:
+            open_ = sessions.logins(port, services)
+            if not open_:
+                break
+            seen = True
+            for pid in open_ if passed >= _LOGINS_END_ALONE else ():
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGTERM)
+            self._wait(0.05)
+        end = time.monotonic() + _AGENT_TELLS
+        while seen and (left := end - time.monotonic()) > 0:
+            self._wait(left)
 
     def _start_deregistration(self) -> None:
         """Run it as a child: the AWS client is large, and may hang where the network is gone already."""

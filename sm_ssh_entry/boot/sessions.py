@@ -28,6 +28,24 @@ def connected(port: int, services: int, proc: str = "/proc") -> int:
     return ssh + sum(process.name == WORKER or process.terminal != 0 for process in below)
 
 
+def logins(port: int, services: int, proc: str = "/proc") -> list[int]:
+    """Return the process ids of sshd's processes that serve one connection each.
+
+    Args:
+        port: sshd's port; 0 where there is none.
+        services: process id of supervisord, under which sshd lives; 0 where it does not run.
+        proc: root of proc.
+    """
+    if not (port and services):
+        return []
+    links = procfs.connections(proc)
+    held = {link.inode for link in links if link.state == procfs.ESTABLISHED and link.local_port == port}
+    if not held:
+        return []
+    below = procfs.descendants(services, procfs.processes(proc))
+    return [process.pid for process in below if (procfs.sockets(process.pid, proc) or set()) & held]
+
+
 class Workers:
     """Finds session workers whose client vanished.
 

@@ -51,6 +51,21 @@ def test_who_is_connected(tmp_path: Path) -> None:
     assert sessions.connected(0, 10, str(tmp_path)) == 2
 
 
+def test_processes_that_serve_a_login(tmp_path: Path) -> None:
+    proc = Proc(tmp_path)
+    proc.connect(22, 0, 0x0A, 1)  # listening
+    proc.connect(22, 40000, 0x01, 2)
+    proc.connect(40000, 22, 0x01, 3)  # the agent's end of it
+    proc.process(11, 10, "amazon-ssm-agen", sockets=(3,))
+    proc.process(12, 10, "sshd", sockets=(1,))
+    proc.process(13, 12, "sshd-session", sockets=(2,))
+    proc.process(14, 13, "bash")
+    proc.process(15, 1, "sshd", sockets=(2,))  # not below our services
+    assert sessions.logins(22, 10, str(tmp_path)) == [13]
+    assert sessions.logins(22, 0, str(tmp_path)) == []
+    assert sessions.logins(0, 10, str(tmp_path)) == []
+
+
 def test_worker_without_any_connection_is_ended_after_a_while(tmp_path: Path) -> None:
     proc = Proc(tmp_path)
     proc.process(12, 11, "ssm-session-wor", sockets=(5, 6))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,20 +68,30 @@ class World:
             "TRAINING_JOB_ARN": f"arn:aws:sagemaker:{plane['AWS_REGION']}:123456789012:training-job/{self.job}",
         }
 
-    def start(self, *words: str, options: tuple[str, ...] = (), **env: str) -> Container:
+    def start(self, *words: str, env: Mapping[str, str] | None = None, options: tuple[str, ...] = ()) -> Container:
         """Start a container in the background."""
-        container = Container(self._image, words, self.env | env, options)
+        container = Container(self._image, words, self.env | dict(env or {}), options)
         self._started.append(container)
         return container
 
-    def run(self, *words: str, options: tuple[str, ...] = (), **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, env: Mapping[str, str] | None = None, options: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
         """Run a container to its end, as ``docker run`` does: its status and output are the container's."""
-        given = engine.arguments(self.env | env, ("--rm", *options))
+        given = engine.arguments(self.env | dict(env or {}), ("--rm", *options))
         return engine.docker("run", *given, self._image, *words, check=False)
 
     def login(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the job over ssh, through the plane."""
         return self.machine.run("run", self.host, "--", *words)
+
+    def straight(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the job over ssh, straight to its sshd; after a first login, which made the key known."""
+        key = self.machine.home / ".ssh" / "sm-ssh" / "id_ed25519"
+        options = ["-F", "none", "-i", str(key), "-p", self.env["SSH_PORT"], "-o", "BatchMode=yes"]
+        # Whose key it is does not matter here: it is loopback, and what is tested is what a login leaves behind.
+        hosts = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+        return self.machine.call(["ssh", *options, *hosts, "root@127.0.0.1", shlex.join(words)])
 
     def nodes(self) -> list[dict[str, Any]]:
         """The plane's nodes of this job."""

@@ -5,6 +5,8 @@ Exec mode: the stub becomes the user's command. Init mode: our process stays as 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.containers.conftest import World
@@ -28,13 +30,13 @@ while True: signal.pause()
 
 @pytest.mark.parametrize("mode", [OFF, EXEC, HELD], ids=["off", "exec", "held"])
 def test_process_1_is_the_users_command(world: World, mode: dict[str, str]) -> None:
-    container = world.start("sh", "-c", "echo ready; exec sleep 300", **mode)
+    container = world.start("sh", "-c", "echo ready; exec sleep 300", env=mode)
     container.saw("ready")
     wait_until(lambda: container.inside("cat", "/proc/1/cmdline") == "sleep\x00300\x00", what="sleep is process 1")
 
 
 def test_ssh_off_is_one_process(world: World) -> None:
-    container = world.start("sleep", "300", **OFF)
+    container = world.start("sleep", "300", env=OFF)
     wait_until(lambda: container.processes()[0][1] == "sleep 300", what="sleep is process 1")
     assert [words for _, words in container.processes()] == ["sleep 300"]
     assert container.log == ""
@@ -51,7 +53,7 @@ def test_ssh_off_is_one_process(world: World) -> None:
     ids=["0", "7", "143"],
 )
 def test_status_is_the_commands_own(world: World, mode: dict[str, str], command: tuple[str, ...], status: int) -> None:
-    done = world.run(*command, **mode)
+    done = world.run(*command, env=mode)
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr
 
@@ -68,12 +70,12 @@ def test_command_that_cannot_run_is_one_clear_line(world: World, command: str, s
 
 
 def test_command_killed_in_init_mode_is_128_and_the_signal(world: World) -> None:
-    assert world.run("sh", "-c", "kill -TERM $$", **INIT).returncode == 143
+    assert world.run("sh", "-c", "kill -TERM $$", env=INIT).returncode == 143
 
 
 @MODES
 def test_stop_reaches_a_command_with_a_handler(world: World, mode: dict[str, str]) -> None:
-    container = world.start("python3", "-c", HANDLER, **mode)
+    container = world.start("python3", "-c", HANDLER, env=mode)
     container.saw("ready")
     assert container.stop(grace=20) == 5
     assert "saved the model" in container.log
@@ -83,9 +85,11 @@ def test_stop_reaches_a_command_with_a_handler(world: World, mode: dict[str, str
 def test_stop_of_a_command_without_a_handler_is_as_without_us(world: World, mode: dict[str, str]) -> None:
     # The kernel drops signals that process 1 does not handle. `train` is such a command: its job runs on until it is
     # killed, or to its end within the grace.
-    endless = world.start("sh", "-c", "echo ready; exec sleep 300", **mode)
-    endless.saw("ready")
-    assert endless.stop(grace=1) == 137
-    ends = world.start("sh", "-c", "echo ready; sleep 3; exit 4", **mode)
-    ends.saw("ready")
-    assert ends.stop(grace=20) == 4
+    endless = world.start("sh", "-c", "echo ready; exec sleep 300", env=mode)
+    ends = world.start("sh", "-c", "echo ready; sleep 2; exit 4", env=mode)
+    for container in (endless, ends):
+        container.saw("ready")
+    with ThreadPoolExecutor() as pool:
+        later = pool.submit(ends.stop, grace=20)
+        assert endless.stop(grace=1) == 137
+        assert later.result() == 4
