@@ -24,6 +24,7 @@ from sm_ssh_entry.errors import SetupFailed, SmSshError
 # The set-up ends by itself well before; this is for a set-up that hangs.
 _SETUP_MAX = 420.0
 _REASON_MAX = 1024
+_DESCRIPTORS = 1024
 
 
 class Event(Enum):
@@ -74,6 +75,8 @@ def launch(paths: Paths, given: Mapping[bytes, bytes], *, job: int, word: str, l
                     log_to = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
                 os.dup2(log_to, 1)
                 os.dup2(log_to, 2)
+                os.closerange(3, writing)
+                os.closerange(writing + 1, _DESCRIPTORS)
                 os.execve(sys.executable, words, environment.ours(given))  # noqa: S606
         finally:
             os._exit(0)

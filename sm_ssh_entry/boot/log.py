@@ -6,19 +6,21 @@ import contextlib
 import os
 import sys
 
-from sm_ssh_entry.contract import LOG_PREFIX
+from sm_ssh_entry.contract import LOG_PREFIX, SSH_LOG_TO_STDOUT
 from sm_ssh_entry.errors import SmSshError
 
 _LINE_MAX = 900
 
 
-def say(text: str, *, fd: int = 2) -> None:
+def say(text: str, *, fd: int | None = None) -> None:
     """Write one line to the container's log.
 
     Args:
         text: what happened; line breaks in it become spaces.
-        fd: descriptor. The stub has made 2 the log, whatever SSH_LOG_TO_STDOUT says.
+        fd: descriptor; None: the container's log, which SSH_LOG_TO_STDOUT moves.
     """
+    if fd is None:
+        fd = 1 if os.environ.get(SSH_LOG_TO_STDOUT) == "true" else 2
     line = " ".join(text.split())
     if len(line) > _LINE_MAX:
         line = line[: _LINE_MAX - 3] + "..."
@@ -32,15 +34,16 @@ def describe(error: SmSshError) -> str:
     return f"{error.message} (hint: {error.hint})" if error.hint else error.message
 
 
-def fail(error: SmSshError, *, more: str = "") -> None:
+def fail(error: SmSshError, *, more: str = "", fd: int | None = None) -> None:
     """Write the one line of an expected failure.
 
     Args:
         error: cause and hint.
         more: what we do about it, put between the two.
+        fd: see ``say``.
     """
     cause = f"{error.message}; {more}" if more else error.message
-    say(f"ERROR {describe(type(error)(cause, hint=error.hint))}")
+    say(f"ERROR {describe(type(error)(cause, hint=error.hint))}", fd=fd)
 
 
 def unexpected(where: str) -> None:

@@ -101,6 +101,20 @@ def addresses(*, several_nodes: bool) -> tuple[str, ...]:
     return tuple(usable)
 
 
+def check_account() -> None:
+    """Make sure that our user has a name: neither sshd nor ssh-keygen runs without one.
+
+    Raises:
+        SetupFailed: the image's /etc/passwd does not know it.
+    """
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        number = os.geteuid()
+        hint = f"sshd needs one; in the image, RUN useradd --uid {number} --create-home NAME"
+        raise SetupFailed(f"the container's user {number} has no name in this image", hint=hint) from None
+
+
 def prepare(paths: Paths, *, port: int | None, several_nodes: bool) -> Server:
     """Write sshd's configuration and have sshd check it.
 
@@ -130,8 +144,7 @@ def prepare(paths: Paths, *, port: int | None, several_nodes: bool) -> Server:
             "host_key": _quoted(paths.run / "ssh_host_ed25519_key"),
             # In this one value sshd gives percent signs a meaning.
             "authorized_keys": (_quoted(paths.authorized_keys) + own_keys).replace("%", "%%"),
-            # sshd walks up to the root folder and wants every folder on the way to be safe, which /tmp never is.
-            "strict": "no" if paths.root else "yes",
+            "strict": "yes" if _safe(paths.run) else "no",
             "pid_file": _quoted(paths.run / "sshd.pid"),
             "login": " ".join(shlex.quote(word) for word in login),
             "sftp": f"Subsystem sftp {sftp}" if sftp else "# no sftp-server in this image",
@@ -155,6 +168,15 @@ def answers(port: int, *, timeout: float = 1.0) -> bool:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
+
+
+def _safe(folder: Path) -> bool:
+    """Tell whether sshd's StrictModes would take a folder: nobody else may write it or a folder above it.
+
+    It would not take /run on a tmpfs (mode 1777 by default), nor anything below /tmp. The folder itself is ours alone
+    all the same, see status.prepare, and no one can replace it in a sticky folder.
+    """
+    return not any(above.stat().st_mode & 0o022 for above in (folder, *folder.parents))
 
 
 def _quoted(path: Path) -> str:

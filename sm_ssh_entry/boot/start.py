@@ -7,6 +7,7 @@ writable state folder. It ends when the node is registered; sshd and the agent l
 from __future__ import annotations
 
 import os
+import pwd
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -72,6 +73,7 @@ def identify(node: Node) -> Node:
     for problem in found.problems:
         log.say(f"WARNING {problem}")
     status.update(node.paths, kind=found.kind, name=found.name or None, node=found.host or None, rank=found.rank)
+    sshd.check_account()
     here = replace(node, context=found)
     reused = agent.working_registration(node.paths) if here.registers else ""
     if reused:
@@ -90,8 +92,9 @@ def make_keys(node: Node) -> Node:
     for problem in problems:
         log.fail(problem)
     if problems and node.settings.fails:
+        node.told.add(type(problems[0]))
         raise problems[0]
-    own = [] if node.paths.root else keys.user_keys(Path(os.path.expanduser("~")))  # noqa: PTH111 # never raises
+    own = [] if node.paths.root else keys.user_keys(Path(pwd.getpwuid(os.geteuid()).pw_dir))
     return replace(node, host_key=keys.host_key(node.paths), authorized=tuple(dict.fromkeys([*good, *own])))
 
 
@@ -111,7 +114,7 @@ def activate(node: Node) -> Node:
         return node
     status.update(node.paths, phase=status.REGISTERING, mark="registering")
     access = node.access.result()
-    given = node.settings.role.strip("/") or node.context.role_arn.partition(":role/")[2]
+    given = node.settings.role.rpartition(":role/")[2].strip("/") or node.context.role_arn.partition(":role/")[2]
     caller = access.caller()
     role = given or caller.role
     if not role:

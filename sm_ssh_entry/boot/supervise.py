@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Only what is cheap is imported above: the stub imports this module to see whether our Python works.
 _PR_SET_CHILD_SUBREAPER = 36
+_DESCRIPTORS = 1024
 
 
 def parse(words: Sequence[str]) -> tuple[int, str, bool]:
@@ -107,6 +108,9 @@ def _supervise(job: int, word: str, prepared: bool) -> int:
     from sm_ssh_entry.boot import environment, settings, status
     from sm_ssh_entry.contract import Paths
 
+    if not prepared:
+        # The stub handed us every descriptor that the container was given; they are the user's command's.
+        os.closerange(3, _DESCRIPTORS)
     given = environment.given()
     env = environment.text(given)
     asked = settings.read(env)

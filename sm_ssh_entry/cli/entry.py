@@ -111,10 +111,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (click.exceptions.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except click.ClickException as error:
-        log.fail(BadInput(error.format_message(), hint="sm-ssh-entry --help"))
+        log.fail(BadInput(error.format_message(), hint="sm-ssh-entry --help"), fd=2)
         return error.exit_code
     except SmSshError as error:
-        log.fail(error)
+        log.fail(error, fd=2)
         return error.exit_code
     return code if isinstance(code, int) else 0
 

@@ -16,7 +16,7 @@ NODE = "mi-0123456789abcdef0"
 
 
 def main(words: list[str]) -> int:
-    state = Path(os.environ["SM_SSH_ROOT"] + "/var/lib/amazon/ssm")
+    state = Path(os.environ.get("SM_SSH_ROOT", "") + "/var/lib/amazon/ssm")
     mood = os.environ.get("SM_SSH_FAKE_AGENT", "")
     state.mkdir(parents=True, exist_ok=True)
     with (state / "started.jsonl").open("a") as log:

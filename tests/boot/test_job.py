@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -119,8 +122,6 @@ def test_node_beyond_the_count_does_not_wait_and_runs_sshd_only(container: Conta
 
 def test_services_that_die_end_the_wait(container: Container) -> None:
     process = held(container, "sh", "-c", "exit 5", seconds="600")
-    import os
-
     services = container.status["services"]
     below = procfs.descendants(services, procfs.processes())
     os.kill(services, signal.SIGKILL)
@@ -128,8 +129,11 @@ def test_services_that_die_end_the_wait(container: Container) -> None:
         process.communicate(timeout=20)
         assert process.returncode == 5
     finally:
+        left = procfs.processes()
         for one in below:
-            os.kill(one.pid, signal.SIGKILL)
+            if one.pid in left and left[one.pid].started == one.started:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one.pid, signal.SIGKILL)
 
 
 def test_unwritable_state_is_one_line_and_the_command_runs(container: Container) -> None:
@@ -150,8 +154,6 @@ def test_importing_it_needs_no_third_party(container: Container) -> None:
     code = (
         "import sys, sm_ssh_entry.boot.job; print([m for m in ('botocore', 'supervisor', 'click') if m in sys.modules])"
     )
-    import sys
-
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     assert job.__doc__

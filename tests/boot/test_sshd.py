@@ -58,6 +58,12 @@ def test_what_sshd_reads(paths: Paths) -> None:
     assert len(found["subsystem"]) == 1
 
 
+def test_strict_modes_where_they_can_be_kept(tmp_path: Path) -> None:
+    # pytest's own folders lie below /tmp, which everybody may write.
+    assert not sshd._safe(tmp_path)
+    assert sshd._safe(Path("/usr/bin"))
+
+
 def test_several_nodes_are_reached_from_outside(paths: Paths) -> None:
     sshd.prepare(paths, port=None, several_nodes=True)
     assert "0.0.0.0" in {address.rpartition(":")[0] for address in effective(paths)["listenaddress"]}

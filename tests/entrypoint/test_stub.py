@@ -104,6 +104,24 @@ def test_standard_streams_are_the_commands(container: Container, mode: str) -> N
     assert ours == [b"err"]
 
 
+def test_open_descriptors_are_the_commands_alone(container: Container, mode: str) -> None:
+    reading, writing = os.pipe()
+    process = container.spawn(
+        "sh", "-c", f"echo through >/proc/self/fd/{writing}; read _", stdin=subprocess.PIPE, pass_fds=[writing]
+    )
+    os.close(writing)
+    assert os.read(reading, 64) == b"through\n"
+    if mode != "off":
+        container.wait_phase("online")
+    held = procfs.descendants(int(container.status.get("services", 0)), procfs.processes()) if mode != "off" else []
+    pipe = f"pipe:[{os.fstat(reading).st_ino}]"
+    assert not [one for one in held if pipe in _descriptors(one.pid)]
+    process.communicate(b"\n", timeout=30)
+    # Nobody else holds the other end: the reader sees the end with the command's.
+    assert os.read(reading, 64) == b""
+    os.close(reading)
+
+
 def test_signal_dispositions_are_the_defaults(container: Container, mode: str) -> None:
     done = container.run("grep", "-E", "SigBlk|SigIgn", "/proc/self/status")
     masks = dict(line.split(":\t") for line in done.stdout.decode().splitlines())
@@ -226,3 +244,11 @@ def test_services_end_with_the_command(container: Container) -> None:
     wait_until(lambda: container.status.get("phase") == "stopped")
     left = procfs.processes()
     assert not [process for process in below if process.pid in left and left[process.pid].started == process.started]
+
+
+def _descriptors(pid: int) -> set[str]:
+    try:
+        return {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    except OSError:
+        # It ended while we looked.
+        return set()
