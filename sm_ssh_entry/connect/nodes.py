@@ -21,8 +21,6 @@ ONLINE = "Online"
 _PAGE = 50
 _PARALLEL = 8
 _LISTED = 5
-# An agent needs some 2 s from its registration to its control channel, and a minute where it is throttled.
-_STARTING_SECONDS = 60
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -36,6 +34,7 @@ class Node:
         ping: ``Online``, ``ConnectionLost`` or ``Inactive``: the service's words.
         last_ping: when its agent was last heard.
         registered: when it registered.
+        agent_version: what its agent said of itself when it first reported; ``""``: it never has.
         display_name: the activation's DefaultInstanceName.
         kind: what it runs in: ``training``; ``""``: not known before the tags are read.
         resource: name of the job or endpoint.
@@ -47,6 +46,7 @@ class Node:
     ping: str = ""
     last_ping: datetime | None = None
     registered: datetime | None = None
+    agent_version: str = ""
     display_name: str = ""
     kind: str = ""
     resource: str = ""
@@ -213,6 +213,7 @@ def _node(item: Mapping[str, Any]) -> Node:
         ping=str(item.get("PingStatus", "")),
         last_ping=item.get("LastPingDateTime"),
         registered=item.get("RegistrationDate"),
+        agent_version=str(item.get("AgentVersion", "")),
         display_name=display,
         kind=said.kind,
         resource=said.resource,
@@ -237,9 +238,9 @@ def _newest_first(node: Node) -> tuple[float, str]:
 
 def _lost(found: Sequence[Node], target: Target) -> ConnectionLost:
     newest = min(found, key=_newest_first)
-    if newest.registered and (datetime.now(timezone.utc) - newest.registered).total_seconds() < _STARTING_SECONDS:
+    if not newest.agent_version:
         return ConnectionLost(
-            f"{target.host}: node {newest.node_id} has registered, its agent is not connected yet",
+            f"{target.host}: node {newest.node_id} registered {ago(newest.registered)}, its agent is not connected yet",
             hint="sm-ssh wait waits for it",
         )
     latest = max(found, key=lambda node: node.last_ping.timestamp() if node.last_ping else 0.0)

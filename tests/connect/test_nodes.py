@@ -89,10 +89,16 @@ def test_lost_says_which_and_since_when(fleet: Fleet, ssm: Any) -> None:
     assert lost.value.hint
 
 
-def test_a_node_that_has_only_just_registered_is_not_called_lost(fleet: Fleet, ssm: Any) -> None:
+def test_a_node_that_ended_soon_after_it_registered_is_lost(fleet: Fleet, ssm: Any) -> None:
+    fleet.add("j", online=False, registered=-40.0)
+    with pytest.raises(ConnectionLost, match="is ConnectionLost, last heard"):
+        find(ssm, "j.training.sagemaker")
+
+
+def test_a_node_whose_agent_never_reported_is_not_called_lost(fleet: Fleet, ssm: Any) -> None:
     fleet.add("j", online=False)
-    starting = fleet.add("j", online=False, registered=-5.0)
-    with pytest.raises(ConnectionLost, match=f"{starting} has registered, its agent is not connected yet"):
+    starting = fleet.add("j", online=False, registered=-5.0, reported=False)
+    with pytest.raises(ConnectionLost, match=f"{starting} registered [56] s ago, its agent is not connected yet"):
         find(ssm, "j.training.sagemaker")
 
 

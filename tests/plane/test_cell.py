@@ -28,7 +28,8 @@ def alive(pid: int) -> bool:
 
 
 def written(path: Path) -> int:
-    return int(wait_until(lambda: path.exists() and path.read_text().strip(), what=str(path)))
+    text: str = wait_until(lambda: path.read_text().strip() if path.exists() else "", what=str(path))
+    return int(text)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ class Channel:
 
     def abort(self) -> None: ...
 
+    def expect_receipt(self) -> None: ...
+
 
 def activation(**more: str) -> Activation:
     return Activation("a", "code", "us-east-1", "Role", created=0, expires=1, tags=more)
