@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from sm_ssh_entry.plane import data_channel
 from sm_ssh_entry.plane.credentials import Credential
 from sm_ssh_entry.plane.server import Plane, PlaneThread
 from sm_ssh_entry.plane.store import Settings
@@ -33,6 +34,14 @@ def shared_plane(one_plane: PlaneThread) -> PlaneThread:
     one_plane.reset()
     one_plane.call(fresh)
     return one_plane
+
+
+@pytest.fixture
+def quick_plane(shared_plane: PlaneThread, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlaneThread]:
+    """A plane that does not wait long for a peer's side of a closing handshake; its sessions are closed afterwards."""
+    monkeypatch.setattr(data_channel, "_CLOSE_SECONDS", 0.3)
+    yield shared_plane
+    shared_plane.reset()
 
 
 @pytest.fixture

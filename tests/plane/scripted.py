@@ -23,10 +23,10 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from sm_ssh_entry.plane.server import Plane, PlaneThread
 from sm_ssh_entry.plane.store import Activation
-from sm_ssh_entry.wire.control import StartSession
+from sm_ssh_entry.wire.control import StartSession, TaskComplete
 from sm_ssh_entry.wire.message import AgentMessage, MessageType, PayloadType, decode, encode
 from sm_ssh_entry.wire.openers import OpenAgentChannel, OpenClientChannel, OpenControlChannel
-from sm_ssh_entry.wire.payloads import Acknowledge
+from sm_ssh_entry.wire.payloads import Acknowledge, ChannelClosed
 
 REGION = "us-east-1"
 LIMIT = 10.0
@@ -289,3 +289,20 @@ def as_json(message: AgentMessage) -> dict[str, Any]:
     """Return the JSON object in a message's payload."""
     found: dict[str, Any] = json.loads(message.payload)
     return found
+
+
+def turn(plane: PlaneThread, **settings: Any) -> None:
+    """Change settings of a running plane."""
+    plane.call(lambda running: running.store.settings.__dict__.update(settings))
+
+
+def closed_output(payload: bytes) -> str:
+    """Return what a channel_closed says."""
+    return ChannelClosed.decode(payload).output
+
+
+async def complete(node: Node, session: Session, text: str = "", status: str = "Success") -> None:
+    """Have a node's agent report on its control channel that a session is over."""
+    assert node.control is not None
+    done = TaskComplete(session.session_id, node.node_id, status, text)
+    await node.control.send(frame(MessageType.AGENT_TASK_COMPLETE, done.encode()))

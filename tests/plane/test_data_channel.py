@@ -6,22 +6,17 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from sm_ssh_entry.plane import data_channel
 from sm_ssh_entry.plane.server import PlaneThread
-from sm_ssh_entry.plane.store import Settings
 from sm_ssh_entry.wire.bodies import Role
 from sm_ssh_entry.wire.channel import DataChannel
-from sm_ssh_entry.wire.control import TaskComplete
 from sm_ssh_entry.wire.events import DataReceived
 from sm_ssh_entry.wire.message import MessageType
-from sm_ssh_entry.wire.payloads import ChannelClosed, SessionState
+from sm_ssh_entry.wire.payloads import SessionState
 from tests.plane.scripted import (
     LIMIT,
     Node,
@@ -31,6 +26,7 @@ from tests.plane.scripted import (
     heard,
     output,
     receipt,
+    turn,
     typed,
     until_closed,
 )
@@ -38,37 +34,14 @@ from tests.plane.scripted import (
 DATA = MessageType.OUTPUT_STREAM_DATA
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[PlaneThread]:
-    with PlaneThread() as running:
-        yield running
-
-
 @pytest.fixture
-def plane(shared: PlaneThread, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlaneThread]:
-    monkeypatch.setattr(data_channel, "_CLOSE_SECONDS", 0.3)
-    yield shared
-    shared.reset()
-    shared.call(lambda running: setattr(running.store, "settings", Settings()))
+def plane(quick_plane: PlaneThread) -> PlaneThread:
+    return quick_plane
 
 
 @pytest.fixture
 def node(plane: PlaneThread) -> Node:
     return Node.register(plane)
-
-
-def turn(plane: PlaneThread, **settings: Any) -> None:
-    plane.call(lambda running: running.store.settings.__dict__.update(settings))
-
-
-def closed_output(payload: bytes) -> str:
-    return ChannelClosed.decode(payload).output
-
-
-async def complete(node: Node, session: Session, text: str = "", status: str = "Success") -> None:
-    assert node.control is not None
-    done = TaskComplete(session.session_id, node.node_id, status, text)
-    await node.control.send(frame(MessageType.AGENT_TASK_COMPLETE, done.encode()))
 
 
 def test_bytes_pass_untouched_both_ways(node: Node) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,54 +10,32 @@ import pytest
 
 from sm_ssh_entry.plane import data_channel
 from sm_ssh_entry.plane.server import PlaneThread
-from sm_ssh_entry.plane.store import Settings
-from sm_ssh_entry.wire.control import TaskAcknowledge, TaskComplete
+from sm_ssh_entry.wire.control import TaskAcknowledge
 from sm_ssh_entry.wire.message import MessageType
 from sm_ssh_entry.wire.payloads import ChannelClosed
 from tests.plane.scripted import (
     Node,
     Session,
+    closed_output,
+    complete,
     eventually,
-    frame,
     heard,
     output,
+    turn,
     until_closed,
 )
 
 DATA = MessageType.OUTPUT_STREAM_DATA
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[PlaneThread]:
-    with PlaneThread() as running:
-        yield running
-
-
 @pytest.fixture
-def plane(shared: PlaneThread, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlaneThread]:
-    monkeypatch.setattr(data_channel, "_CLOSE_SECONDS", 0.3)
-    yield shared
-    shared.reset()
-    shared.call(lambda running: setattr(running.store, "settings", Settings()))
+def plane(quick_plane: PlaneThread) -> PlaneThread:
+    return quick_plane
 
 
 @pytest.fixture
 def node(plane: PlaneThread) -> Node:
     return Node.register(plane)
-
-
-def turn(plane: PlaneThread, **settings: Any) -> None:
-    plane.call(lambda running: running.store.settings.__dict__.update(settings))
-
-
-def closed_output(payload: bytes) -> str:
-    return ChannelClosed.decode(payload).output
-
-
-async def complete(node: Node, session: Session, text: str = "", status: str = "Success") -> None:
-    assert node.control is not None
-    done = TaskComplete(session.session_id, node.node_id, status, text)
-    await node.control.send(frame(MessageType.AGENT_TASK_COMPLETE, done.encode()))
 
 
 def test_terminating_tells_both_ends(node: Node) -> None:
