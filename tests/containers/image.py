@@ -23,6 +23,7 @@ DPKG = ("force-unsafe-io", *(f"path-exclude=/usr/share/{folder}/*" for folder in
 DEPENDENCIES = """\
 FROM {base}
 LABEL {label}=true
+RUN useradd --uid 1000 --create-home --shell /bin/sh trainer
 RUN python3 -m venv --copies --without-pip /opt/sm-ssh
 COPY site /opt/sm-ssh/lib/python{version}/site-packages
 """
