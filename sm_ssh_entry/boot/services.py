@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sm_ssh_entry.boot import log, sessions, status, waiters
+from sm_ssh_entry.boot.follow import Follower
 from sm_ssh_entry.boot.watch import AgentWatch, News
 from sm_ssh_entry.contract import Paths
 from sm_ssh_entry.errors import SetupFailed
@@ -129,6 +130,7 @@ class Services:
         self._workers = sessions.Workers()
         self._ticks = 0
         self._hibernation = self._hibernation_mark()
+        self._agent_log = Follower(f"{paths.root}/var/log/amazon/ssm/amazon-ssm-agent.log")
 
     def run(self) -> None:
         """Become supervisord; return when it has stopped all programs.
@@ -231,6 +233,7 @@ class Services:
             return
         if state == self._states.ProcessStates.STARTING:
             self._watch.started(time.monotonic())
+            self._agent_log.skip()
         elif state in (self._states.ProcessStates.EXITED, self._states.ProcessStates.BACKOFF):
             self._watch.stopped()
             if status.read(self._paths).get("phase") == status.ONLINE:
@@ -246,6 +249,8 @@ class Services:
             self._hibernation = mark
             if self._watch.running:
                 self._watch.slept(now)
+        if self._watch.running:
+            self._act(self._watch.heard(self._agent_log.added(), now))
         self._act(self._watch.tick(now))
         if self._ticks % 12 == 0:
             for pid in self._workers.abandoned(os.getpid(), now):

@@ -35,6 +35,11 @@ def main(words: list[str]) -> int:
     starts = sum("-register" not in json.loads(line)["words"] for line in (state / "started.jsonl").open())
     if mood == "hibernates" and starts == 1:
         print("INFO Agent is in hibernate mode. Reducing logging.", flush=True)
+    elif mood == "writes a file":
+        # As the official one does: its workers' lines are in the file alone.
+        folder = Path(os.environ.get("SM_SSH_ROOT", "") + "/var/log/amazon/ssm")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "amazon-ssm-agent.log").write_text("INFO [MGSInteractor] Set up control channel successfully\n")
     elif mood != "silent":
         print("INFO Set up control channel successfully", flush=True)
     while True:

@@ -290,6 +290,14 @@ def test_hibernating_agent_is_started_again(container: Container) -> None:
     assert b"the agent hibernates after being throttled or refused; starting it again" in err
 
 
+def test_agent_that_says_in_its_log_file_alone_that_it_is_online(container: Container) -> None:
+    container.env["SM_SSH_AGENT"] = f"env SM_SSH_FAKE_AGENT='writes a file' {container.env['SM_SSH_AGENT']}"
+    process = job(container)
+    # Well before the half minute after which silence counts as success.
+    container.wait_phase("online", timeout=15)
+    process.communicate(b"\n", timeout=30)
+
+
 def test_start_beside_a_running_command(container: Container) -> None:
     container.env["START_SSH"] = ""
     done = container.entry("start")
