@@ -7,10 +7,12 @@ a tag that names what went in: a second run only packs the checkout.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.containers.engine import LABEL, docker
@@ -49,6 +51,13 @@ def build(folder: Path) -> str:
     Args:
         folder: an empty folder for what goes in.
     """
+    # Two test processes that begin at the same time: the second finds what the first has made.
+    with (Path(tempfile.gettempdir()) / f"{LABEL}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _build(folder)
+
+
+def _build(folder: Path) -> str:
     base = _base(folder)
     # The container's Python, not ours: the two may differ.
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
