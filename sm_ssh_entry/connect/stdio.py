@@ -50,7 +50,14 @@ def read_forever(
                 data = os.read(descriptor, _CHUNK)
                 if not data:
                     break
-                if asyncio.run_coroutine_threadsafe(hand_over(data), loop).exception() is not None:
+                handing = hand_over(data)
+                try:
+                    handed = asyncio.run_coroutine_threadsafe(handing, loop)
+                except RuntimeError:
+                    # The loop has ended between two pieces; Python would warn of a coroutine that nobody awaited.
+                    handing.close()
+                    raise
+                if handed.exception() is not None:
                     break
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(ended)
