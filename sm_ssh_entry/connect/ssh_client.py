@@ -122,18 +122,28 @@ def _failure(lines: list[str]) -> SmSshError:
 
 
 def _run(argv: Sequence[str]) -> int:
-    child = command.spawn(argv, stdin=None)
-    # Ctrl-C is for ssh, which has the same terminal; TERM and HUP may have been sent to us alone.
-    before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT,)}
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None:
-            before[number] = signal.signal(number, lambda got, _: child.send_signal(got))
+    children: list[command.Popen[bytes]] = []
+    early: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        if children:
+            children[0].send_signal(number)
+        else:
+            early.append(number)
+
+    # Ctrl-C is for ssh, which has the same terminal; TERM and HUP may have been sent to us alone. We listen before ssh is
+    # there: a signal that came in between would end us and leave ssh behind.
+    wanted = {"SIGINT": _ignore, "SIGTERM": pass_on, "SIGHUP": pass_on}
+    handlers = {getattr(signal, name): handler for name, handler in wanted.items() if hasattr(signal, name)}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        return command.shell_status(_wait(child))
+        children.append(command.spawn(argv, stdin=None))
+        for number in early:
+            children[0].send_signal(number)
+        return command.shell_status(_wait(children[0]))
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 def _wait(child: command.Popen[bytes]) -> int:

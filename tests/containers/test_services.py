@@ -74,7 +74,8 @@ def test_end_of_the_hold_closes_the_logins(world: World) -> None:
         assert container.end() == 9
         done = login.result(timeout=60)
     assert done.returncode != 0
-    assert "closed by remote host" in done.stderr
+    # ssh hears of it by either word, as it is reading or writing at that moment.
+    assert "closed by remote host" in done.stderr or "Broken pipe" in done.stderr
 
 
 def test_idle_container_ends(world: World) -> None:
