@@ -21,7 +21,7 @@ test: setup
 	@.ci/packages test
 	@.ci/engine
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 4 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
