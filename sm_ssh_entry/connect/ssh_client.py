@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,9 +131,9 @@ def _run(argv: Sequence[str]) -> int:
         else:
             early.append(number)
 
-    # Ctrl-C is for ssh, which has the same terminal; TERM and HUP may have been sent to us alone. We listen before ssh is
-    # there: a signal that came in between would end us and leave ssh behind.
-    wanted = {"SIGINT": _ignore, "SIGTERM": pass_on, "SIGHUP": pass_on}
+    # Ctrl-C is for ssh, which has the same terminal; TERM and HUP may have been sent to us alone. We listen before ssh
+    # is there: a signal that came in between would end us and leave ssh behind.
+    wanted: dict[str, Callable[[int, object], None]] = {"SIGINT": _ignore, "SIGTERM": pass_on, "SIGHUP": pass_on}
     handlers = {getattr(signal, name): handler for name, handler in wanted.items() if hasattr(signal, name)}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
@@ -160,5 +160,5 @@ def _wait(child: command.Popen[bytes]) -> int:
         return child.returncode
 
 
-def _ignore(*_: object) -> None:
+def _ignore(_number: int, _frame: object) -> None:
     """Do nothing; unlike SIG_IGN this is not handed down to the child."""
