@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 from sm_ssh_entry import aws, contract
-from sm_ssh_entry.connect import elsewhere, jobs
+from sm_ssh_entry.connect import elsewhere, jobs, names, nodes
 from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.connect.nodes import Node, ago
@@ -22,6 +23,7 @@ from sm_ssh_entry.errors import (
 )
 
 _TIER = "advanced-instances"
+_LISTED = 5
 
 
 def no_node(access: Access, target: Target) -> SmSshError:
@@ -41,7 +43,7 @@ def no_node(access: Access, target: Target) -> SmSshError:
         with contextlib.suppress(SmSshError):  # not everybody may describe jobs; then we know less and say less
             job, asked = jobs.describe(access, target), True
     if job is not None:
-        return not_registered(job)
+        return _beside(access, target, job) or not_registered(job)
     other = elsewhere.region_of(access, target)
     if other:
         return WrongRegion(f"{target.host} is in {other}, not in {region}", hint=f"use --region {other}")
@@ -57,6 +59,23 @@ def no_node(access: Access, target: Target) -> SmSshError:
     return NotFound(
         f"no managed node has the name {target.host} in {region}",
         hint="sm-ssh list shows what is there; a job needs START_SSH=true in its environment",
+    )
+
+
+def _beside(access: Access, target: Target, job: jobs.Job) -> NotRegistered | None:
+    """Say that other nodes of the job have registered, this one not; None: none has, or no one node was meant."""
+    if not target.node or job.ended:
+        return None
+    found: tuple[Node, ...] = ()
+    with contextlib.suppress(SmSshError):
+        found = nodes.matching(access.client("ssm"), replace(target, node=""))
+    labels = sorted({node.label for node in found if node.label}, key=names.rank)
+    if not labels:
+        return None
+    there = ", ".join(labels[:_LISTED]) + (", …" if len(labels) > _LISTED else "")
+    return NotRegistered(
+        f"{target.node} of {job.noun} {job.name} has not registered; {there} {'have' if len(labels) > 1 else 'has'}",
+        hint="nodes of a rank from SSH_INSTANCE_COUNT on run sshd only: hop to them from one that has registered",
     )
 
 

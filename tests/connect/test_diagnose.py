@@ -10,6 +10,7 @@ from sm_ssh_entry import aws, errors
 from sm_ssh_entry.connect import connect, diagnose, elsewhere, hostkeys, names
 from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.connect.connect import Login
+from sm_ssh_entry.plane import training_jobs
 from sm_ssh_entry.plane.server import PlaneThread
 from tests.connect.world import Fleet, Laptop, keygen, public
 
@@ -78,6 +79,17 @@ def test_a_job_without_a_node(laptop: Laptop) -> None:
     error = login()
     assert isinstance(error, errors.NotRegistered)
     assert "training job j" in error.message
+
+
+def test_a_node_of_a_job_whose_others_have_registered(plane: PlaneThread, fleet: Fleet, laptop: Laptop) -> None:
+    running = {"name": "j", "region": "us-east-1", "nodes": 3}
+    plane.call(lambda there: training_jobs.note(there.store, running))
+    for label in ("algo-2", "algo-1"):
+        fleet.add("j", label)
+    error = login("algo-3.j.training.sagemaker")
+    assert isinstance(error, errors.NotRegistered)
+    assert error.message == "algo-3 of training job j has not registered; algo-1, algo-2 have"
+    assert "SSH_INSTANCE_COUNT" in error.hint
 
 
 def test_who_may_not_describe_jobs_hears_less(plane: PlaneThread, laptop: Laptop) -> None:
