@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 NODE = "mi-0123456789abcdef0"
@@ -43,7 +42,7 @@ def main(words: list[str]) -> int:
     elif mood != "silent":
         print("INFO Set up control channel successfully", flush=True)
     while True:
-        time.sleep(60)
+        signal.pause()
 
 
 if __name__ == "__main__":
