@@ -14,6 +14,8 @@ from sm_ssh_entry.boot import layout, procfs, supervise
 from sm_ssh_entry.contract import Paths
 from tests.waiting import wait_until
 
+# Signals 32 and 33 are the C library's own, and a parent that used posix_spawn, as make does, leaves them ignored.
+LIBRARYS_OWN = 1 << 31 | 1 << 32
 AGENT = Path(__file__).with_name("fake_agent.py")
 
 
