@@ -26,11 +26,12 @@ def descriptors(pids: list[int]) -> Counter[str]:
     """Count the open descriptors of processes, sockets apart from the rest."""
     found: Counter[str] = Counter()
     for pid in pids:
-        for one in Path(f"/proc/{pid}/fd").iterdir():
-            try:
+        try:
+            for one in Path(f"/proc/{pid}/fd").iterdir():
                 found["sockets" if str(one.readlink()).startswith("socket:") else "others"] += 1
-            except OSError:
-                continue
+        except OSError:
+            # A process or a descriptor that went while we looked: the next look will not find it.
+            continue
     return found
 
 
