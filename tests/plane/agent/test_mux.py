@@ -173,4 +173,5 @@ def test_nothing_is_left_of_many_connections(node: Agent) -> None:
     asyncio.run(scenario(2))
     before = descriptors(worker)
     asyncio.run(scenario(60))
-    wait_until(lambda: descriptors(worker) <= before, what="the descriptors of before")
+    # On a busy machine a client's goodbye may come too late; the plane ends what it left behind after 90 s.
+    wait_until(lambda: descriptors(worker) <= before, 150, what="the descriptors of before")
