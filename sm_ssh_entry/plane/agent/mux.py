@@ -85,6 +85,7 @@ class _Forwarding:
         self._streams: dict[int, _Stream] = {}
         self._readable = asyncio.Event()
         self._sending = asyncio.Lock()
+        self._over = False
 
     async def run(self) -> Ending:
         timer = asyncio.create_task(self._keep_alive())
@@ -93,6 +94,8 @@ class _Forwarding:
             await asyncio.wait({timer, reader}, return_when=asyncio.FIRST_COMPLETED)
             return reader.result() if reader.done() else timer.result()
         finally:
+            # Nobody reads any more: a connection that said its goodbye now would wait for the window for ever.
+            self._over = True
             tasks = [timer, reader, *(stream.task for stream in self._streams.values() if stream.task is not None)]
             for task in tasks:
                 task.cancel()
@@ -157,7 +160,8 @@ class _Forwarding:
             del self._streams[stream_id]
             self._consumed(sum(map(len, stream.queue)))
             self._mux.close_stream(stream_id)
-            await self._flush()
+            if not self._over:
+                await self._flush()
 
     async def _down(self, stream_id: int, stream: _Stream, reader: asyncio.StreamReader) -> None:
         """Server to client. A full frame is sent before the next is read: the window's wait is the server's."""
