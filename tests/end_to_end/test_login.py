@@ -152,7 +152,9 @@ def test_host_key_changed_by_an_attacker_is_refused(machine: Machine, tmp_path: 
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(ours)], check=True, input=b"y\n")
     assert ours.read_bytes() != before
     # sshd reads its host key when it starts: the supervisor starts it again once it has ended.
-    os.kill(int((run / "sshd.pid").read_text()), signal.SIGTERM)
+    genuine = int((run / "sshd.pid").read_text())
+    os.kill(genuine, signal.SIGTERM)
+    wait_until(lambda: not Path(f"/proc/{genuine}").exists(), what="the genuine sshd gone")
     port = int(
         next(line.split()[1] for line in (run / "sshd_config").read_text().splitlines() if line.startswith("Port"))
     )
