@@ -19,7 +19,10 @@
     ├── PlaneDown                  24   the local control plane does not run
     ├── SetupFailed                25   the container could not be made reachable
     ├── TimedOut                   26   a deadline passed
-    └── ServiceError               27   AWS answered with an error that has no better name
+    ├── ServiceError               27   AWS answered with an error that has no better name
+    ├── BuildFailed                28   an image could not be built
+    ├── ArtifactRefused            29   a checksum or signature of a file does not match
+    └── NoSpace                    30   a disk is full
 
 An interrupt (Ctrl-C) ends with 130. ``sm-ssh run`` ends with the remote status instead; where ``ssh`` runs us as its
 ProxyCommand the user sees ``ssh``'s own 255 after our line.
@@ -166,6 +169,24 @@ class ServiceError(SmSshError):
     def __init__(self, message: str, *, code: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.code = code
+
+
+class BuildFailed(SmSshError):
+    """An image could not be built."""
+
+    exit_code = 28
+
+
+class ArtifactRefused(SmSshError):
+    """A checksum or signature of a file does not match."""
+
+    exit_code = 29
+
+
+class NoSpace(SmSshError):
+    """A disk is full."""
+
+    exit_code = 30
 
 
 INTERRUPTED = 130

@@ -18,6 +18,7 @@ COMMANDS: Table = {
     "run": ("sm_ssh_entry.cli.connect", "run", "Run a command on a node and end with its exit status."),
     "start-proxy": ("sm_ssh_entry.cli.connect", "start_proxy", "Be the ProxyCommand of ssh."),
     "stop-waiting": ("sm_ssh_entry.cli.connect", "stop_waiting", "Release a job that is held before its start."),
+    "image": ("sm_ssh_entry.cli.image", "image", "Make container images reachable by ssh."),
     "local": ("sm_ssh_entry.cli.local", "local", "The local control plane, and jobs that run on it."),
 }
 

@@ -1,0 +1,99 @@
+"""The one talker to a container engine: the ``docker`` command line, with whatever engine it is set up for.
+
+The command line and not the HTTP API: it honours contexts, DOCKER_HOST and rootless engines, and builds need it anyway.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from sm_ssh_entry import command
+from sm_ssh_entry.errors import NoSpace, NotFound, SmSshError, TimedOut, ToolMissing
+
+DOCKER = "docker"
+_ASK_SECONDS = 20.0
+_NO_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
+
+
+class EngineFailed(SmSshError):
+    """The engine refused something, in its own words."""
+
+
+def require(*, hint: str, buildx: bool = False) -> None:
+    """Make sure that an engine answers.
+
+    Args:
+        hint: what the user can do without one.
+        buildx: whether images are to be built.
+
+    Raises:
+        ToolMissing: no client, no engine behind it, or no buildx.
+    """
+    try:
+        found = command.run([DOCKER, "info", "--format", "{{json .ServerVersion}}"], timeout=_ASK_SECONDS)
+    except ToolMissing as error:
+        raise ToolMissing("docker is not installed", hint=hint) from error
+    except TimedOut as error:
+        raise ToolMissing("the container engine does not answer", hint=hint) from error
+    # An old client prints an empty version and ends with 0 where no engine answers.
+    if not found.ok or found.stdout.strip() in ("", '""', "null"):
+        raise ToolMissing(f"no container engine answers: {_last_line(found.stderr)}", hint=hint)
+    if buildx and not command.run([DOCKER, "buildx", "version"], timeout=_ASK_SECONDS).ok:
+        raise ToolMissing(
+            "the docker client has no buildx", hint="install the package docker-buildx-plugin (docker-buildx in Debian)"
+        )
+
+
+def docker(*words: str, timeout: float | None = None, stdin: str | None = None) -> str:
+    """Run the client to its end and return its output.
+
+    Args:
+        words: subcommand and arguments.
+        timeout: seconds.
+        stdin: text for its standard input.
+
+    Raises:
+        NoSpace: the engine's disk is full.
+        EngineFailed: it failed; the message is the engine's last line.
+        ToolMissing: there is no client.
+        TimedOut: it took too long.
+    """
+    done = command.run([DOCKER, *words], timeout=timeout, stdin=stdin)
+    if not done.ok:
+        raise failure(f"docker {words[0]}", done.stderr)
+    return done.stdout
+
+
+def failure(what: str, output: str) -> SmSshError:
+    """Return the error that the client's output speaks of.
+
+    Args:
+        what: what was tried.
+        output: what the client said.
+    """
+    if _NO_SPACE.search(output):
+        return NoSpace(f"{what}: no space left on the engine's disk", hint="docker system df shows what takes it")
+    return EngineFailed(f"{what}: {_last_line(output)}")
+
+
+def inspect(image: str) -> dict[str, Any]:
+    """Return what the engine knows of an image.
+
+    Args:
+        image: its tag or id.
+
+    Raises:
+        NotFound: the engine has no such image.
+    """
+    done = command.run([DOCKER, "image", "inspect", image], timeout=_ASK_SECONDS)
+    if not done.ok:
+        raise NotFound(f"the engine has no image {image}", hint=f"docker pull {image}, or check its name")
+    found: dict[str, Any] = json.loads(done.stdout)[0]
+    return found
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].removeprefix("ERROR: ")[:300] if lines else "it said nothing"
