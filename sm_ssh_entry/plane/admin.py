@@ -1,4 +1,4 @@
-"""The plane's own HTTP routes: status for everybody on this machine, and what a user or a test turns, for its owner."""
+"""The plane's own HTTP routes, on loopback: status for everybody there, what a user or a test turns for its owner."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from typing import Any
 
 from aiohttp import web
 
-from sm_ssh_entry.plane import training_jobs
+from sm_ssh_entry.errors import BadInput
+from sm_ssh_entry.plane import local_jobs
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.front import guarded
+from sm_ssh_entry.plane.listeners import Listeners
 from sm_ssh_entry.plane.signature import same
 from sm_ssh_entry.plane.store import Store
 
 PREFIX = "/_sm-ssh"
+# moto's own of this sort: its state, and a reset.
+_MOTO_PREFIX = "/moto-api"
 _FAULT_FIELDS: dict[str, tuple[type, ...]] = {
     "operation": (str,),
     "code": (str,),
@@ -26,12 +30,14 @@ _FAULT_FIELDS: dict[str, tuple[type, ...]] = {
     "delay": (int, float),
 }
 _JOB_FIELDS: dict[str, tuple[type, ...]] = {
+    "kind": (str,),
     "name": (str,),
     "region": (str,),
     "nodes": (int,),
     "job_status": (str,),
     "failure": (str,),
 }
+_LISTENER_FIELDS: dict[str, tuple[type, ...]] = {"address": (str,)}
 _CREDENTIAL_FIELDS: dict[str, tuple[type, ...]] = {
     "expires_in": (int, float, type(None)),
     "deny": (list,),
@@ -51,12 +57,20 @@ class Admin:
         store: the state.
         about: what status says beside the counts.
         reset: resets the plane.
+        listeners: gives the listeners on networks of containers.
     """
 
-    def __init__(self, store: Store, about: Callable[[], dict[str, Any]], reset: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        about: Callable[[], dict[str, Any]],
+        reset: Callable[[], Awaitable[None]],
+        listeners: Callable[[], Listeners],
+    ) -> None:
         self._store = store
         self._about = about
         self._reset = reset
+        self._listeners = listeners
         self.token = secrets.token_urlsafe(24)
 
     def add_routes(self, app: web.Application) -> None:
@@ -67,9 +81,23 @@ class Admin:
             "faults": self._faults,
             "credentials": self._credentials,
             "jobs": self._jobs,
+            "listen": self._listen,
+            "unlisten": self._unlisten,
         }
         for name, serve in routes.items():
             app.router.add_post(f"{PREFIX}/{name}", self._owned(name, serve))
+
+    def refuse(self, app: web.Application) -> None:
+        """Have an application answer that there are no such routes: what a container sees."""
+
+        async def refuse() -> web.StreamResponse:
+            raise AwsError("AccessDeniedException", "The plane's own routes are served on loopback only.", 403)
+
+        async def handler(http: web.Request) -> web.StreamResponse:
+            return await guarded(http, refuse, "json", "an own route")
+
+        for prefix in (PREFIX, _MOTO_PREFIX):
+            app.router.add_route("*", prefix + "{rest:.*}", handler)
 
     def status(self) -> dict[str, Any]:
         """Return what the plane holds, in numbers."""
@@ -121,7 +149,19 @@ class Admin:
 
     async def _jobs(self, params: dict[str, Any]) -> dict[str, Any]:
         _check(params, _JOB_FIELDS, required=("name", "region"))
-        return training_jobs.note(self._store, {"nodes": 1} | params).describe()
+        return local_jobs.note(self._store, {"nodes": 1} | params).describe()
+
+    async def _listen(self, params: dict[str, Any]) -> dict[str, Any]:
+        _check(params, _LISTENER_FIELDS, required=("address",))
+        try:
+            url, tls_url = await self._listeners().open(params["address"])
+        except BadInput as error:
+            raise AwsError("ValidationException", error.message) from error
+        return {"url": url, "tls_url": tls_url}
+
+    async def _unlisten(self, params: dict[str, Any]) -> dict[str, Any]:
+        _check(params, _LISTENER_FIELDS, required=("address",))
+        return {"closed": await self._listeners().close(params["address"])}
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import secrets
 import ssl
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,18 +18,18 @@ class Authority:
     """What TLS needs.
 
     Args:
-        server: context of the listener, TLS 1.2 or later.
+        certify: makes a listener's context, TLS 1.2 or later, with a certificate for the given names and addresses.
         ca_file: the authority's certificate, for AWS_CA_BUNDLE.
         bundle_file: the system's certificates and the authority's, for programs that are given one file for everything.
     """
 
-    server: ssl.SSLContext
+    certify: Callable[..., ssl.SSLContext]
     ca_file: Path
     bundle_file: Path
 
 
 def create(folder: Path) -> Authority:
-    """Make an authority and a certificate for the loopback names.
+    """Make an authority.
 
     Args:
         folder: where the two certificate files go; it exists.
@@ -36,15 +37,19 @@ def create(folder: Path) -> Authority:
     import trustme
 
     authority = trustme.CA(organization_name="sm-ssh local plane")
-    leaf = authority.issue_cert(*NAMES, organization_name="sm-ssh local plane")
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.minimum_version = ssl.TLSVersion.TLSv1_2
-    _load(server, leaf.private_key_pem.bytes(), b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
+
+    def certify(*names: str) -> ssl.SSLContext:
+        leaf = authority.issue_cert(*names, organization_name="sm-ssh local plane")
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.minimum_version = ssl.TLSVersion.TLSv1_2
+        _load(server, leaf.private_key_pem.bytes(), b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
+        return server
+
     ca_file, bundle_file = folder / "ca.pem", folder / "ca-bundle.pem"
     certificate = authority.cert_pem.bytes()
     ca_file.write_bytes(certificate)
     bundle_file.write_bytes(_system_certificates() + certificate)
-    return Authority(server, ca_file, bundle_file)
+    return Authority(certify, ca_file, bundle_file)
 
 
 def _load(context: ssl.SSLContext, key: bytes, chain: bytes) -> None:

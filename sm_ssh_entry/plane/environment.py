@@ -6,6 +6,8 @@ from sm_ssh_entry import contract
 
 # The stand-in agent takes as much in one message; the official peers use 1024.
 PAYLOAD_BYTES = 32_768
+# What containers call the plane: they are told its address on their network under this name.
+NETWORK_NAME = "plane.sm-ssh.internal"
 
 
 def client_environment(*, url: str, region: str, keys: dict[str, str], bundle: str = "") -> dict[str, str]:

@@ -7,7 +7,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import socket
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine
@@ -17,7 +16,6 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from sm_ssh_entry.errors import BadInput
 from sm_ssh_entry.plane import ca, gateway, validation
 from sm_ssh_entry.plane.admin import Admin
 from sm_ssh_entry.plane.api import Handler
@@ -25,6 +23,7 @@ from sm_ssh_entry.plane.credentials import Credential, Credentials
 from sm_ssh_entry.plane.environment import client_environment
 from sm_ssh_entry.plane.faults import Faults
 from sm_ssh_entry.plane.front import MAX_BODY, Front
+from sm_ssh_entry.plane.listeners import BACKLOG, Listeners, listening
 from sm_ssh_entry.plane.moto_backend import MotoBackend
 from sm_ssh_entry.plane.store import Settings, Store
 
@@ -32,7 +31,6 @@ T = TypeVar("T")
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
-_BACKLOG = 1024
 # What still runs after the sockets were told to close is cancelled after so long: a long poll, as a rule.
 _STOP_SECONDS = 0.5
 
@@ -43,18 +41,18 @@ def operations() -> dict[str, Handler]:
         activations,
         describe,
         documents_api,
+        local_jobs,
         messages,
         nodes,
         run_command_api,
         session_api,
         settings,
         tags,
-        training_jobs,
     )
 
     ssm = (activations, describe, documents_api, nodes, run_command_api, session_api, settings, tags)
     table = {f"AmazonSSM.{name}": handler for module in ssm for name, handler in module.OPERATIONS.items()}
-    table |= {f"SageMaker.{name}": handler for name, handler in training_jobs.OPERATIONS.items()}
+    table |= {f"SageMaker.{name}": handler for name, handler in local_jobs.OPERATIONS.items()}
     return table | {f"EC2WindowsMessageDeliveryService.{name}": one for name, one in messages.OPERATIONS.items()}
 
 
@@ -80,7 +78,8 @@ class Plane:
         self.moto = MotoBackend()
         self._own_folder = folder is None
         self._folder = folder or Path(tempfile.mkdtemp(prefix="sm-ssh-plane-"))
-        self._admin = Admin(self.store, self._about, self.reset)
+        self._listeners: Listeners | None = None
+        self._admin = Admin(self.store, self._about, self.reset, lambda: self.listeners)
         self._runner: web.AppRunner | None = None
 
     @classmethod
@@ -138,6 +137,13 @@ class Plane:
         """What the routes below ``/_sm-ssh`` ask for, the status excepted."""
         return self._admin.token
 
+    @property
+    def listeners(self) -> Listeners:
+        """The listeners on networks of containers."""
+        if self._listeners is None:
+            raise RuntimeError("the plane is not started")
+        return self._listeners
+
     def environment(self, *, tls: bool = False, credential: Credential | None = None) -> dict[str, str]:
         """Return the variables that make an AWS client talk to this plane.
 
@@ -165,6 +171,8 @@ class Plane:
         """Close the channels and the listeners, and remove what the plane wrote."""
         for close in self.store.on_reset:
             close()
+        if self._listeners is not None:
+            await self._listeners.stop()
         if self._runner is not None:
             server = self._runner.server
             transports = [one.transport for one in server.connections if one.transport] if server else []
@@ -179,21 +187,27 @@ class Plane:
 
     async def _listen(self, port: int, tls_port: int) -> None:
         with contextlib.ExitStack() as sockets:
-            plain, tls = (sockets.enter_context(_socket(number)) for number in (port, tls_port))
+            plain, tls = (sockets.enter_context(listening(HOST, number)) for number in (port, tls_port))
             authority = await asyncio.to_thread(ca.create, self._folder)
             await asyncio.to_thread(validation.load)
             self.ca_file, self.bundle_file = authority.ca_file, authority.bundle_file
-            app = web.Application(client_max_size=MAX_BODY)
-            self._admin.add_routes(app)
-            gateway.add_routes(app, self.store)
-            app.router.add_route("*", "/{path:.*}", Front(self.store, operations(), self.moto).handle)
-            self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS)
+            self._listeners = Listeners(lambda: self._application(self._admin.refuse), authority.certify, _STOP_SECONDS)
+            self._runner = web.AppRunner(
+                self._application(self._admin.add_routes), access_log=None, shutdown_timeout=_STOP_SECONDS
+            )
             await self._runner.setup()
-            await web.SockSite(self._runner, plain, backlog=_BACKLOG).start()
-            await web.SockSite(self._runner, tls, ssl_context=authority.server, backlog=_BACKLOG).start()
+            await web.SockSite(self._runner, plain, backlog=BACKLOG).start()
+            await web.SockSite(self._runner, tls, ssl_context=authority.certify(*ca.NAMES), backlog=BACKLOG).start()
             self.url = f"http://{HOST}:{plain.getsockname()[1]}"
             self.tls_url = f"https://{HOST}:{tls.getsockname()[1]}"
             sockets.pop_all()
+
+    def _application(self, own_routes: Callable[[web.Application], None]) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY)
+        own_routes(app)
+        gateway.add_routes(app, self.store)
+        app.router.add_route("*", "/{path:.*}", Front(self.store, operations(), self.moto).handle)
+        return app
 
     def _about(self) -> dict[str, Any]:
         return {
@@ -201,6 +215,7 @@ class Plane:
             "pid": os.getpid(),
             "url": self.url,
             "tls_url": self.tls_url,
+            "listeners": self.listeners.addresses,
             "region": self.region,
             "started": self.store.started,
         }
@@ -308,13 +323,3 @@ class PlaneThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-
-def _socket(port: int) -> socket.socket:
-    try:
-        return socket.create_server((HOST, port), backlog=_BACKLOG)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise BadInput(
-            f"cannot listen on {HOST}:{port}: {reason}", hint="name another port, or 0 for any free one"
-        ) from error

@@ -14,9 +14,9 @@ from sm_ssh_entry.plane.faults import Faults
 from sm_ssh_entry.plane.tokens import Tokens
 
 if TYPE_CHECKING:
+    from sm_ssh_entry.plane.local_jobs import LocalJob
     from sm_ssh_entry.plane.run_command import Command
     from sm_ssh_entry.plane.sessions import Session
-    from sm_ssh_entry.plane.training_jobs import TrainingJob
 
 # moto's default account, so that ARNs of both halves agree.
 ACCOUNT = "123456789012"
@@ -274,8 +274,8 @@ class Store:
         self.tokens = Tokens(self._now, lambda: self.settings.channel_token)
         self.sessions: dict[str, Session] = {}
         self.commands: dict[str, Command] = {}
-        # By region and name: the jobs that run on this plane. Those that were only created are moto's.
-        self.training_jobs: dict[tuple[str, str], TrainingJob] = {}
+        # By region, kind and name: the jobs that run on this plane. Those that were only created are moto's.
+        self.jobs: dict[tuple[str, str, str], LocalJob] = {}
         # Called by reset() before the tables are emptied: whoever holds sockets or tasks closes them here.
         self.on_reset: list[Callable[[], None]] = []
 
@@ -298,7 +298,7 @@ class Store:
         self.service_settings.clear()
         self.sessions.clear()
         self.commands.clear()
-        self.training_jobs.clear()
+        self.jobs.clear()
         self.tokens.clear()
 
 

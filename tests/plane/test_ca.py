@@ -25,24 +25,34 @@ def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> str 
     return one.version()
 
 
-@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "::1"])
+@pytest.mark.parametrize("name", [*ca.NAMES, "172.30.0.1", "plane.sm-ssh.internal"])
 def test_the_file_is_enough_to_trust_each_name(tmp_path: Path, name: str) -> None:
     authority = ca.create(tmp_path)
+    server = authority.certify(*(ca.NAMES if name in ca.NAMES else ("172.30.0.1", "plane.sm-ssh.internal")))
     for file in (authority.ca_file, authority.bundle_file):
-        assert handshake(authority.server, ssl.create_default_context(cafile=str(file)), name) in ("TLSv1.2", "TLSv1.3")
+        assert handshake(server, ssl.create_default_context(cafile=str(file)), name) in ("TLSv1.2", "TLSv1.3")
     with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(authority.server, ssl.create_default_context(cafile=str(authority.ca_file)), "example.org")
+        handshake(server, ssl.create_default_context(cafile=str(authority.ca_file)), "example.org")
+
+
+def test_a_certificate_is_good_for_its_own_listener_only(tmp_path: Path) -> None:
+    authority = ca.create(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(authority.ca_file))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(authority.certify(*ca.NAMES), trusting, "plane.sm-ssh.internal")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(authority.certify("172.30.0.1"), trusting, "127.0.0.1")
 
 
 def test_another_planes_file_is_not(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     one, other = ca.create(tmp_path), ca.create(tmp_path / "other")
     with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(one.server, ssl.create_default_context(cafile=str(other.ca_file)), "localhost")
+        handshake(one.certify(*ca.NAMES), ssl.create_default_context(cafile=str(other.ca_file)), "localhost")
 
 
 def test_nothing_older_than_tls_1_2(tmp_path: Path) -> None:
-    assert ca.create(tmp_path).server.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert ca.create(tmp_path).certify(*ca.NAMES).minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 def test_no_key_stays_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +67,7 @@ def test_no_key_stays_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         load(self, name, password=password)
 
     monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", watch)
-    ca.create(tmp_path)
+    ca.create(tmp_path).certify(*ca.NAMES)
     assert b"BEGIN ENCRYPTED PRIVATE KEY" in seen[0]
     assert list(folder.iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ca-bundle.pem", "ca.pem", "tmp"]
