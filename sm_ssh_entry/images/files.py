@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 DOCKERFILE = "Dockerfile.base"
+WANTED = Path("images", "artifacts.toml")
 
 
 def source() -> Path:
     """Return the folder that a build takes for its context: it holds ``Dockerfile.base`` and ``images/``."""
     package = Path(__file__).resolve().parent.parent
-    return next(folder for folder in (package / "image_files", package.parent) if (folder / DOCKERFILE).is_file())
+    return next(folder for folder in (package / "image_files", package.parent) if (folder / WANTED).is_file())

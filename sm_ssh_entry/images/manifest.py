@@ -1,0 +1,132 @@
+"""What we want: ``artifacts.toml``, checked once, so that nothing behind it needs to ask whether a key is there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sm_ssh_entry.errors import BadInput
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ARCHES = ("amd64", "arm64")
+
+
+@dataclass(frozen=True)
+class Wheels:
+    """Wheels for every interpreter.
+
+    Args:
+        index: address of the package index.
+        python: lowest version.
+        requirements: what the container's half imports.
+        tools: what installs them.
+    """
+
+    index: str
+    python: str
+    requirements: tuple[str, ...]
+    tools: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Official:
+    """What AWS publishes as files with a signature beside each.
+
+    Args:
+        version: the pinned one.
+        signature: what to add to an address for its signature.
+        fingerprint: of the signing key; empty: the key given is trusted as it is.
+        files: name → address, with {version} and {arch}.
+        arches: how its publisher calls our processors.
+    """
+
+    version: str
+    signature: str
+    fingerprint: str
+    files: Mapping[str, str]
+    arches: Mapping[str, str]
+
+    def url(self, name: str, arch: str) -> str:
+        """Return a file's address.
+
+        Args:
+            name: one of ``files``.
+            arch: one of ARCHES.
+        """
+        return self.files[name].format(version=self.version, arch=self.arches.get(arch, arch))
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """What the stand-in agent needs beside our own code.
+
+    Args:
+        python: versions, one folder of compiled modules for each.
+        requirements: what it imports.
+        platforms: processor → pip's names of platforms, the newest first.
+    """
+
+    python: tuple[str, ...]
+    requirements: tuple[str, ...]
+    platforms: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All of it."""
+
+    wheels: Wheels
+    agent: Official
+    stand_in: StandIn
+
+
+def read(path: Path) -> Manifest:
+    """Read ``artifacts.toml``.
+
+    Args:
+        path: the file.
+
+    Raises:
+        BadInput: it is not there, no TOML, or lacks something.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read {path}: {error}") from error
+    try:
+        return _manifest(table)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadInput(
+            f"{path} lacks {error}", hint="compare it with the artifacts.toml that comes with sm-ssh"
+        ) from error
+
+
+def _manifest(table: Mapping[str, Any]) -> Manifest:
+    wheels, agent = table["wheels"], table["agent"]
+    stand_in = agent["stand-in"]
+    return Manifest(
+        Wheels(wheels["index"], wheels["python"], tuple(wheels["requirements"]), tuple(wheels["tools"])),
+        _official(agent["official"]),
+        StandIn(
+            tuple(stand_in["python"]),
+            tuple(stand_in["requirements"]),
+            {arch: tuple(stand_in["platforms"][arch]) for arch in ARCHES},
+        ),
+    )
+
+
+def _official(table: Mapping[str, Any]) -> Official:
+    return Official(
+        table["version"],
+        table["signature"],
+        table.get("fingerprint", ""),
+        dict(table["files"]),
+        dict(table.get("arches", {})),
+    )

@@ -1,0 +1,143 @@
+"""Wheels, resolved by pip's own resolver from one index alone: no set-up of this machine gets into a lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from sm_ssh_entry import command
+from sm_ssh_entry.errors import ArtifactRefused, SmSshError, ToolMissing, Unreachable
+from sm_ssh_entry.images.lockfile import Entry
+from sm_ssh_entry.images.manifest import StandIn, Wheels
+from sm_ssh_entry.images.network import Network
+
+PYPI = "pypi"
+STAND_IN = "stand-in"
+_SECONDS = 600.0
+_PURE = ("--platform", "any", "--implementation", "py", "--abi", "none")
+
+
+class PipFailed(SmSshError):
+    """pip could not resolve something, in its own words."""
+
+
+def resolve(wanted: Wheels, network: Network) -> list[Entry]:
+    """Return the wheels of the container's half, the same for every interpreter and processor.
+
+    Args:
+        wanted: what.
+        network: asks for sizes.
+
+    Raises:
+        SmSshError: pip is not there, cannot resolve it, or a server does not answer.
+    """
+    options = ["--python-version", wanted.python, *_PURE]
+    rows = _report(wanted.index, options, [*wanted.requirements, *wanted.tools], network)
+    return _sized((_entry(row, "wheels", PYPI, "wheels", network) for row in rows), network)
+
+
+def resolve_stand_in(wanted: StandIn, index: str, arch: str, network: Network) -> list[Entry]:
+    """Return the wheels inside the stand-in agent, for one processor and each of its Pythons.
+
+    Args:
+        wanted: what.
+        index: address of the package index.
+        arch: processor.
+        network: asks for sizes.
+
+    Raises:
+        SmSshError: as resolve.
+    """
+    platforms = [word for name in wanted.platforms[arch] for word in ("--platform", name)]
+
+    def resolved(python: str, requirements: Sequence[str], *more: str) -> list[Entry]:
+        options = ["--python-version", python, "--implementation", "cp", *platforms, *more]
+        rows = _report(index, options, requirements, network)
+        return [_entry(row, "agent", STAND_IN, f"stand-in/{arch}", network) for row in rows]
+
+    # The lowest Python decides the versions; what is pure, or built for the stable ABI, then serves all of them.
+    lowest, *others = wanted.python
+    found = resolved(lowest, wanted.requirements)
+    rigid = [f"{name}=={entry.version}" for entry in found if (name := project(entry)) and not serves_all(entry)]
+    for python in others:
+        found += resolved(python, rigid, "--no-deps")
+    return _sized(found, network)
+
+
+def project(entry: Entry) -> str:
+    """Return the name of a wheel's project."""
+    return PurePosixPath(entry.file).name.partition("-")[0]
+
+
+def python_tag(entry: Entry) -> str:
+    """Return a wheel's tag of interpreters: ``py3``, ``cp311``."""
+    return entry.file.removesuffix(".whl").split("-")[-3]
+
+
+def serves_all(entry: Entry) -> bool:
+    """Whether a wheel serves its Python and every later one: it is pure, or built for the stable ABI."""
+    return entry.file.removesuffix(".whl").split("-")[-2] in ("none", "abi3")
+
+
+def _report(index: str, options: Sequence[str], requirements: Sequence[str], network: Network) -> list[dict[str, Any]]:
+    # --isolated shuts out the user's variables and configuration; PIP_CONFIG_FILE the machine's, which may add local folders.
+    environment = {**os.environ, "PIP_CONFIG_FILE": os.devnull}
+    bundle = next(
+        (environment[one] for one in ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FILE") if one in environment), ""
+    )
+    with tempfile.TemporaryDirectory() as nowhere:  # --python-version asks for a --target; a dry run leaves it empty
+        done = command.run(
+            [
+                *(sys.executable, "-m", "pip", "install", "--isolated", "--no-input", "--disable-pip-version-check"),
+                *("--dry-run", "--ignore-installed", "--quiet", "--report", "-", "--target", nowhere),
+                *("--index-url", network.mirrors.towards(index), "--only-binary", ":all:"),
+                *(("--cert", bundle) if bundle else ()),
+                *options,
+                *requirements,
+            ],
+            env=environment,
+            timeout=_SECONDS,
+        )
+    if "No module named pip" in done.stderr:
+        raise ToolMissing(
+            f"{sys.executable} has no pip", hint=f"{sys.executable} -m ensurepip, or install sm-ssh with pip"
+        )
+    if not done.ok:
+        lines = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+        raise PipFailed(
+            f"pip cannot resolve {' '.join(requirements)}: " + (lines[-1] if lines else done.stderr.strip()[-300:]),
+            hint=f"can this machine reach {network.mirrors.towards(index)}? --mirror names another index",
+        )
+    rows: list[dict[str, Any]] = json.loads(done.stdout)["install"]
+    return rows
+
+
+def _entry(row: dict[str, Any], component: str, source: str, folder: str, network: Network) -> Entry:
+    download = row["download_info"]
+    sha256 = download.get("archive_info", {}).get("hashes", {}).get("sha256", "")
+    url = network.mirrors.back(download["url"])
+    if not sha256:
+        raise ArtifactRefused(f"the index gives no sha256 for {url}", hint="lock from an index that does, as pypi.org")
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    return Entry(component, source, f"{folder}/{name}", url, -1, sha256, row["metadata"]["version"])
+
+
+def _sized(entries: Iterable[Entry], network: Network) -> list[Entry]:
+    """Ask for each size: pip's report has none."""
+
+    def sized(entry: Entry) -> Entry:
+        size = network.size(entry.url)
+        if size < 0:
+            raise Unreachable(f"the server does not say how long {entry.url} is")
+        return replace(entry, size=size)
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return sorted(pool.map(sized, entries))
