@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.containers.conftest import World
-from tests.containers.engine import Container
+from tests.images.built.engine import Container
+from tests.images.built.world import World
 from tests.waiting import wait_until
 
 LOGINS = 20

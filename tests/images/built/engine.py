@@ -33,6 +33,30 @@ def missing() -> str:
     return ""
 
 
+def has_image(image: str) -> bool:
+    """Tell whether the engine has an image."""
+    return docker("image", "inspect", image, check=False).returncode == 0
+
+
+def config(image: str) -> dict[str, Any]:
+    """Return an image's configuration: Env, Entrypoint, Cmd, User, Labels, Healthcheck."""
+    found: dict[str, Any] = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
+    return found
+
+
+def build(dockerfile: str) -> str:
+    """Build an image of a Dockerfile without a context; return its name.
+
+    Args:
+        dockerfile: its text.
+    """
+    tag = f"{LABEL}/derived:{uuid.uuid4().hex[:12]}"
+    words = ["docker", "buildx", "build", "--quiet", "--load", "--label", LABEL, "--tag", tag, "-"]
+    done = subprocess.run(words, input=dockerfile, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return tag
+
+
 class Container:
     """A container in the background, on the host's network so that it reaches a plane on loopback.
 
