@@ -6,8 +6,10 @@ The command line and not the HTTP API: it honours contexts, DOCKER_HOST and root
 from __future__ import annotations
 
 import json
+import os
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import IO, Any
 
 from sm_ssh_entry import command
 from sm_ssh_entry.errors import NoSpace, NotFound, SmSshError, TimedOut, ToolMissing
@@ -46,13 +48,16 @@ def require(*, hint: str, buildx: bool = False) -> None:
         )
 
 
-def docker(*words: str, timeout: float | None = None, stdin: str | None = None) -> str:
+def docker(
+    *words: str, timeout: float | None = None, stdin: str | None = None, env: Mapping[str, str] | None = None
+) -> str:
     """Run the client to its end and return its output.
 
     Args:
         words: subcommand and arguments.
         timeout: seconds.
         stdin: text for its standard input.
+        env: variables on top of ours; what the client passes on by name alone stands in no list of processes.
 
     Raises:
         NoSpace: the engine's disk is full.
@@ -60,10 +65,26 @@ def docker(*words: str, timeout: float | None = None, stdin: str | None = None) 
         ToolMissing: there is no client.
         TimedOut: it took too long.
     """
-    done = command.run([DOCKER, *words], timeout=timeout, stdin=stdin)
+    whole = None if env is None else {**os.environ, **env}
+    done = command.run([DOCKER, *words], timeout=timeout, stdin=stdin, env=whole)
     if not done.ok:
         raise failure(f"docker {words[0]}", done.stderr)
     return done.stdout
+
+
+def spawn(*words: str) -> tuple[command.Popen[bytes], IO[bytes]]:
+    """Start the client and return at once, with what both of its streams say; a terminal's Ctrl-C does not reach it.
+
+    Args:
+        words: subcommand and arguments.
+
+    Raises:
+        ToolMissing: there is no client.
+    """
+    child = command.spawn([DOCKER, *words], stdout=command.PIPE, stderr=command.STDOUT, new_session=True)
+    if child.stdout is None:
+        raise RuntimeError("a pipe that was asked for is not there")
+    return child, child.stdout
 
 
 def failure(what: str, output: str) -> SmSshError:

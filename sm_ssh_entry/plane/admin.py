@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from sm_ssh_entry.errors import BadInput
-from sm_ssh_entry.plane import local_jobs
+from sm_ssh_entry.plane import job_records
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.front import guarded
 from sm_ssh_entry.plane.listeners import Listeners
@@ -149,7 +149,7 @@ class Admin:
 
     async def _jobs(self, params: dict[str, Any]) -> dict[str, Any]:
         _check(params, _JOB_FIELDS, required=("name", "region"))
-        return local_jobs.note(self._store, {"nodes": 1} | params).describe()
+        return job_records.note(self._store, {"nodes": 1} | params).describe()
 
     async def _listen(self, params: dict[str, Any]) -> dict[str, Any]:
         _check(params, _LISTENER_FIELDS, required=("address",))

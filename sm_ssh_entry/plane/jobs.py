@@ -1,4 +1,4 @@
-"""A training job on the local plane, as plain processes: one cell for each node, under a folder of its own.
+"""A job on the local plane, and how it runs as plain processes: one cell for each node, under a folder of its own.
 
 The path: a name and its folders -> the nodes' environment -> cells started, logs followed -> the first failure or the
 end of all -> everything stopped as SageMaker stops a job.
@@ -6,30 +6,29 @@ end of all -> everything stopped as SageMaker stops a job.
 
 from __future__ import annotations
 
-import math
 import os
-import queue
 import re
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import IO, TypeAlias
+from typing import IO
 
 from sm_ssh_entry import command, contract
 from sm_ssh_entry.errors import BadInput
-from sm_ssh_entry.plane import opt_ml
+from sm_ssh_entry.plane import opt_ml, running
 from sm_ssh_entry.plane.cell import KILL
 from sm_ssh_entry.plane.streaming import LineWriter, follow
 
 # CreateTrainingJob: pattern and length of TrainingJobName.
 NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 MAX_NODES = 64
+# The service's own: ChannelName of CreateTrainingJob; a name of dots alone would be another folder.
+CHANNEL_PATTERN = re.compile(r"(?!\.+$)[A-Za-z0-9.\-_]{1,64}")
+# How long the last lines of an ended node may take to be printed.
+LOG_SECONDS = 5.0
 # The service's own: SIGTERM, this long, SIGKILL (contract page, section 1.3).
 STOP_SECONDS = 120.0
 # What a process needs of this machine to run at all. Everything else would not be there in a container either.
@@ -54,18 +53,20 @@ class Job:
     """What to run.
 
     Args:
-        name: training job's name.
+        name: job's name.
         argv: the user's command.
         nodes: how many nodes.
         folder: the job's own folder; each node's root is a folder below it.
         environment: variables for every node, on top of what SageMaker sets.
         channels: input channel -> folder with its files.
         hyperparameters: the flat string map.
+        kind: ``training``, ``processing`` or ``inference``, as in the names by which they are reached.
     """
 
     name: str
     argv: tuple[str, ...]
     folder: Path
+    kind: str = "training"
     nodes: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, Path] = field(default_factory=dict)
@@ -80,18 +81,9 @@ class Job:
         """Return the root folder of one node."""
         return self.folder / node
 
-
-@dataclass(frozen=True)
-class Started:
-    """One running node: its name, its cell, and the thread that follows its log."""
-
-    node: str
-    cell: command.Popen[bytes]
-    log: threading.Thread
-
-
-# What happens to a running job, in order: a node that ended, or None for a request to stop.
-Events: TypeAlias = "queue.SimpleQueue[Started | None]"
+    def log_prefix(self, node: str) -> str:
+        """Return what stands before each line of a node's output."""
+        return f"{node:<{max(len(name) for name in self.node_names)}} | "
 
 
 def checked(job: Job) -> Job:
@@ -104,9 +96,9 @@ def checked(job: Job) -> Job:
         raise BadInput(f"{job.name!r} cannot name a job", hint="up to 63 letters, digits and single hyphens inside")
     if not 1 <= job.nodes <= MAX_NODES:
         raise BadInput(f"{job.nodes} nodes", hint=f"1 to {MAX_NODES} fit on one machine")
-    if not job.argv:
-        raise BadInput("no command to run", hint="sm-ssh local run -- CMD [ARGS]")
     for channel, source in job.channels.items():
+        if not CHANNEL_PATTERN.fullmatch(channel):
+            raise BadInput(f"{channel!r} cannot name a channel", hint="up to 64 letters, digits, dots, - and _")
         if not source.is_dir():
             raise BadInput(f"channel {channel}: {source} is not a folder")
     return job
@@ -139,11 +131,33 @@ def environment_of(job: Job, node: str, *, plane: Mapping[str, str], arn: str, a
     return kept | dict(plane) | ours | dict(job.environment)
 
 
+@dataclass(frozen=True)
+class CellNode:
+    """One running node: its name, its cell, and the thread that follows its log."""
+
+    name: str
+    cell: command.Popen[bytes]
+    log: threading.Thread
+
+    def wait(self) -> int:
+        """Wait for its end and return its status."""
+        return command.shell_status(self.cell.wait())
+
+    def stop(self) -> None:
+        """Send SIGTERM to the user's command."""
+        self.cell.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill all that runs in it."""
+        self.cell.send_signal(KILL)
+
+
 def run(
     job: Job,
     *,
     environments: Mapping[str, Mapping[str, str]],
     prepare: Callable[[str], object],
+    say: Callable[[str], None],
     out: IO[bytes],
     stop_seconds: float = STOP_SECONDS,
 ) -> int:
@@ -156,11 +170,11 @@ def run(
         job: a checked job.
         environments: node -> its environment.
         prepare: puts our scripts below a root folder.
+        say: takes one line for the user.
         out: where the nodes' output goes, each line behind the node's name.
         stop_seconds: the service's 120.
     """
     writer = LineWriter(out)
-    width = max(len(node) for node in job.node_names)
     for node in job.node_names:
         root = job.root(node)
         opt_ml.lay_out(
@@ -171,16 +185,15 @@ def run(
             hyperparameters=job.hyperparameters,
         )
         prepare(str(root))
-    happened: Events = queue.SimpleQueue()
-    with _requests(happened):
-        running = [_start(job, node, environments[node], writer, width) for node in job.node_names]
-        status = _wait(running, happened, stop_seconds)
-    for one in running:
-        one.log.join(timeout=5.0)
+    with running.stop_requests() as happened:
+        nodes = [_start(job, node, environments[node], writer) for node in job.node_names]
+        status = running.until_end(nodes, happened, stop_seconds=stop_seconds, say=say)
+    for one in nodes:
+        one.log.join(timeout=LOG_SECONDS)
     return status
 
 
-def _start(job: Job, node: str, environment: Mapping[str, str], writer: LineWriter, width: int) -> Started:
+def _start(job: Job, node: str, environment: Mapping[str, str], writer: LineWriter) -> CellNode:
     entry = contract.Paths(str(job.root(node))).bin / "sm-ssh-entry"
     read_end, write_end = os.pipe()
     with os.fdopen(write_end, "wb") as sink:
@@ -191,60 +204,4 @@ def _start(job: Job, node: str, environment: Mapping[str, str], writer: LineWrit
             stderr=sink,
             new_session=True,
         )
-    return Started(node, cell, follow(os.fdopen(read_end, "rb"), writer, f"{node:<{width}} | "))
-
-
-def _wait(running: Sequence[Started], happened: Events, stop_seconds: float) -> int:
-    """Wait for all cells; begin the stop at the first failure or request; return the status."""
-    for one in running:
-        threading.Thread(target=_report, args=(one, happened), name=f"wait {one.node}", daemon=True).start()
-    status = 0
-    left = list(running)
-    kill_at: float | None = None
-    while left:
-        ended = _next(happened, kill_at)
-        if ended is not None:
-            left.remove(ended)
-            status = status or command.shell_status(ended.cell.returncode)
-        if kill_at is None and (status or ended is None):
-            kill_at = time.monotonic() + stop_seconds
-            _signal(left, signal.SIGTERM)
-        elif ended is None:
-            kill_at = math.inf
-            _signal(left, KILL)
-    return status
-
-
-def _next(happened: Events, deadline: float | None) -> Started | None:
-    """Return the node that ended; None: somebody asked to stop, or the deadline passed."""
-    try:
-        if deadline is None:
-            return happened.get()
-        return happened.get(timeout=min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX))
-    except queue.Empty:
-        return None
-
-
-def _report(one: Started, happened: Events) -> None:
-    one.cell.wait()
-    happened.put(one)
-
-
-@contextmanager
-def _requests(happened: Events) -> Iterator[None]:
-    """Note SIGINT and SIGTERM in the queue instead of dying of them."""
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        happened.put(None)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _signal(nodes: Sequence[Started], number: int) -> None:
-    for one in nodes:
-        one.cell.send_signal(number)
+    return CellNode(node, cell, follow(os.fdopen(read_end, "rb"), writer, job.log_prefix(node)))

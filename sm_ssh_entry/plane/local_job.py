@@ -1,7 +1,7 @@
 """``sm-ssh local run``: a job on this machine's plane, from its record in SageMaker to its last status.
 
 The path: a plane that runs (one is started where none does, and stopped again) -> the job's record -> its folder ->
-its nodes as cells -> the record's end.
+its nodes, as cells here or as containers (container_job) -> the record's end.
 """
 
 from __future__ import annotations
@@ -18,14 +18,31 @@ from pathlib import Path
 from typing import IO
 
 from sm_ssh_entry import contract
-from sm_ssh_entry.errors import PlaneDown, ServiceError
-from sm_ssh_entry.plane import daemon, jobs
+from sm_ssh_entry.errors import BadInput, PlaneDown, ServiceError
+from sm_ssh_entry.plane import daemon, job_records, jobs
 from sm_ssh_entry.plane.environment import client_environment
 
 # The agent of machines without the official one; another command line may be named in the environment.
 STANDIN_AGENT = (sys.executable, "-I", "-m", "sm_ssh_entry.plane.agent")
 # SageMaker keeps this much of the failure file (contract page, section 1.3).
 FAILURE_CHARACTERS = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a job runs.
+
+    Args:
+        job: the job, with the folder of this very run.
+        state: the plane.
+        started: whether the plane was started for it.
+        arn: the job's ARN; ``""``: SageMaker has no record of it.
+    """
+
+    job: jobs.Job
+    state: daemon.State
+    started: bool
+    arn: str
 
 
 def default_name() -> str:
@@ -41,7 +58,7 @@ def run(
     out: IO[bytes],
     stop_seconds: float = jobs.STOP_SECONDS,
 ) -> int:
-    """Run a checked job and return its exit status.
+    """Run a checked training job as processes and return its exit status.
 
     Args:
         job: the job; its folder is the plane's, and the job gets one of its own in it.
@@ -51,71 +68,123 @@ def run(
         stop_seconds: how long a stop waits before it kills.
 
     Raises:
+        BadInput: there is no command.
         PlaneDown: no plane runs and none could be started.
         ServiceError: a job of that name runs already.
     """
-    with _plane(job.folder) as state, _recorded(job, state) as arn:
-        placed = dataclasses.replace(job, folder=_new_folder(job))
+    if not job.argv:
+        raise BadInput("no command to run", hint="sm-ssh local run -- CMD [ARGS]")
+    with opened(job) as place:
+        placed, state = place.job, place.state
         keys = {"AWS_ACCESS_KEY_ID": state.access_key, "AWS_SECRET_ACCESS_KEY": state.secret_key}
         plane = client_environment(url=state.url, region=state.region, keys=keys)
         agent = shlex.split(os.environ.get(contract.AGENT, "")) or STANDIN_AGENT
-        say(f"job {job.name}, {job.nodes} node{'s' if job.nodes > 1 else ''}, on {state.url}, files in {placed.folder}")
-        say(f'to log in: eval "$(sm-ssh local env)"; sm-ssh connect {job.name}.training.sagemaker')
+        say(f"job {job.name}, {counted(job.nodes)}, on {state.url}, files in {placed.folder}")
+        say(how_to_log_in(job))
         status = jobs.run(
             placed,
             environments={
-                node: jobs.environment_of(placed, node, plane=plane, arn=arn, agent=agent) for node in placed.node_names
+                node: jobs.environment_of(placed, node, plane=plane, arn=place.arn, agent=agent)
+                for node in placed.node_names
             },
             prepare=prepare,
+            say=say,
             out=out,
             stop_seconds=stop_seconds,
         )
-        _close(placed, state, status)
+        close(place, status)
     return status
 
 
+def counted(nodes: int) -> str:
+    """Return ``1 node``, ``2 nodes``."""
+    return f"{nodes} node{'s' if nodes > 1 else ''}"
+
+
+def how_to_log_in(job: jobs.Job) -> str:
+    """Return the line that says how to get into a job that has a name."""
+    return f'to log in: eval "$(sm-ssh local env)"; sm-ssh connect {job.name}.{job.kind}{contract.NAME_SUFFIX}'
+
+
 @contextlib.contextmanager
-def _plane(where: Path) -> Iterator[daemon.State]:
+def opened(job: jobs.Job) -> Iterator[Place]:
+    """Give a job its plane, its record in SageMaker and a folder of its own, and take back what was lent.
+
+    Args:
+        job: a checked job; its folder is the plane's.
+
+    Raises:
+        PlaneDown: no plane runs and none could be started.
+        ServiceError: a job of that name runs already.
+    """
+    with _plane(job.folder) as (state, started), _recorded(job, state) as arn:
+        yield Place(dataclasses.replace(job, folder=_new_folder(job)), state, started, arn)
+
+
+def close(place: Place, status: int) -> None:
+    """Record how the job ended. A plane that was stopped meanwhile has nobody left to tell.
+
+    Args:
+        place: what ``opened`` gave.
+        status: the job's exit status.
+    """
+    ended = {0: "Completed", 128 + signal.SIGTERM: "Stopped", 128 + signal.SIGKILL: "Stopped"}.get(status, "Failed")
+    note(place.job, place.state, ended, _failure(place.job) if ended == "Failed" else "")
+
+
+def note(job: jobs.Job, state: daemon.State, status: str, failure: str = "") -> None:
+    """Tell the plane how a job stands, as far as it keeps a record of it.
+
+    Args:
+        job: the job.
+        state: the plane.
+        status: AWS's word, ``Stopped`` for one.
+        failure: why it failed.
+    """
+    if job.kind in job_records.KINDS:
+        with contextlib.suppress(PlaneDown, ServiceError):
+            daemon.ask(state, "POST", "jobs", _key(job, state) | {"job_status": status, "failure": failure})
+
+
+@contextlib.contextmanager
+def _plane(where: Path) -> Iterator[tuple[daemon.State, bool]]:
     """Use the plane that runs; start one where none does, and stop it again."""
     state = daemon.running(where)
     if state is not None:
-        yield state
+        yield state, False
         return
     state = daemon.start(where)
     try:
-        yield state
+        yield state, True
     finally:
         daemon.stop(where)
 
 
 @contextlib.contextmanager
 def _recorded(job: jobs.Job, state: daemon.State) -> Iterator[str]:
-    """Have SageMaker know the job while it runs; gives its ARN."""
-    name = {"name": job.name, "region": state.region}
-    record = daemon.ask(state, "POST", "jobs", name | {"nodes": job.nodes})
+    """Have SageMaker know the job while it runs; gives its ARN. An endpoint's container is none of its jobs."""
+    if job.kind not in job_records.KINDS:
+        yield ""
+        return
+    record = daemon.ask(state, "POST", "jobs", _key(job, state) | {"nodes": job.nodes})
     try:
-        yield str(record["TrainingJobArn"])
+        yield str(record["TrainingJobArn" if job.kind == "training" else "ProcessingJobArn"])
     except BaseException:
-        with contextlib.suppress(PlaneDown, ServiceError):
-            daemon.ask(state, "POST", "jobs", name | {"job_status": "Stopped"})
+        note(job, state, "Stopped")
         raise
 
 
-def _close(job: jobs.Job, state: daemon.State, status: int) -> None:
-    """Record how the job ended. A plane that was stopped meanwhile has nobody left to tell."""
-    ended = {0: "Completed", 128 + signal.SIGTERM: "Stopped", 128 + signal.SIGKILL: "Stopped"}.get(status, "Failed")
-    failure = _failure(job) if ended == "Failed" else ""
-    with contextlib.suppress(PlaneDown, ServiceError):
-        fields = {"name": job.name, "region": state.region, "job_status": ended, "failure": failure}
-        daemon.ask(state, "POST", "jobs", fields)
+def _key(job: jobs.Job, state: daemon.State) -> dict[str, object]:
+    return {"kind": job.kind, "name": job.name, "region": state.region}
 
 
 def _failure(job: jobs.Job) -> str:
-    """Return what the first node that says why wrote into its failure file."""
+    """Return what the first node that says why wrote into the file that SageMaker reads."""
     for node in job.node_names:
+        failure = contract.Paths(str(job.root(node))).failure
+        file = failure if job.kind == "training" else failure.with_name("message")
         with contextlib.suppress(OSError):
-            text = contract.Paths(str(job.root(node))).failure.read_text(encoding="utf-8", errors="replace")
-            return text[:FAILURE_CHARACTERS]
+            return file.read_text(encoding="utf-8", errors="replace")[:FAILURE_CHARACTERS]
     return ""
 
 

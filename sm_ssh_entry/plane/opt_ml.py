@@ -1,4 +1,4 @@
-"""The /opt/ml tree of a training node, laid out as SageMaker does (contract page, sections 1.5 and 4.2)."""
+"""The /opt/ml tree of a node, laid out as SageMaker does (contract page, sections 1.4, 1.5 and 4.2)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 FOLDERS = ("code", "checkpoints", "input/config", "input/data", "model", "output/data")
+PROCESSING_FOLDERS = ("config", "output", "processing/input", "processing/output")
 INSTANCE_TYPE = "ml.local"
 INSTANCE_GROUP = "homogeneousCluster"
+_CHANNEL = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
 
 
 def lay_out(
@@ -20,7 +22,7 @@ def lay_out(
     hyperparameters: Mapping[str, str] | None = None,
     channels: Mapping[str, Path] | None = None,
 ) -> None:
-    """Make the tree that one node of a training job finds.
+    """Make the tree that one node of a training job finds, with its channels linked in.
 
     Args:
         ml: where /opt/ml is.
@@ -28,16 +30,39 @@ def lay_out(
         nodes: all nodes of the job.
         interface: network interface that the nodes reach each other over.
         hyperparameters: the flat string map that SageMaker hands over.
-        channels: name of an input channel -> folder with its files, which is linked in.
+        channels: name of an input channel -> folder with its files.
     """
-    for folder in FOLDERS:
-        (ml / folder).mkdir(parents=True, exist_ok=True)
-    config = ml / "input" / "config"
     given = dict(channels or {})
+    lay_out_training(
+        ml, node=node, nodes=nodes, interface=interface, hyperparameters=hyperparameters or {}, channels=tuple(given)
+    )
     for name, source in given.items():
         (ml / "input" / "data" / name).symlink_to(source.resolve(), target_is_directory=True)
-    _write(config / "hyperparameters.json", dict(hyperparameters or {}))
-    _write(config / "inputdataconfig.json", dict.fromkeys(given, _CHANNEL))
+
+
+def lay_out_training(
+    ml: Path,
+    *,
+    node: str,
+    nodes: Sequence[str],
+    interface: str,
+    hyperparameters: Mapping[str, str],
+    channels: Sequence[str],
+) -> None:
+    """Make the tree that one node of a training job finds, without what its channels hold.
+
+    Args:
+        ml: where /opt/ml is.
+        node: this node's name.
+        nodes: all nodes of the job.
+        interface: see ``lay_out``.
+        hyperparameters: the flat string map.
+        channels: names of the input channels.
+    """
+    _make(ml, FOLDERS)
+    config = ml / "input" / "config"
+    _write(config / "hyperparameters.json", dict(hyperparameters))
+    _write(config / "inputdataconfig.json", dict.fromkeys(channels, _CHANNEL))
     _write(
         config / "resourceconfig.json",
         {
@@ -55,7 +80,60 @@ def lay_out(
     )
 
 
-_CHANNEL = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
+def lay_out_processing(ml: Path, *, node: str, nodes: Sequence[str], request: Mapping[str, object]) -> None:
+    """Make the tree that one node of a processing job finds, without what its inputs hold.
+
+    Args:
+        ml: where /opt/ml is.
+        node: this node's name.
+        nodes: all nodes of the job.
+        request: what stands in processingjobconfig.json: the job's request, with its ARN.
+    """
+    _make(ml, PROCESSING_FOLDERS)
+    _write(ml / "config" / "processingjobconfig.json", dict(request))
+    _write(ml / "config" / "resourceconfig.json", {"current_host": node, "hosts": sorted(nodes)})
+
+
+def lay_out_serving(ml: Path, *, multi_model: bool) -> None:
+    """Make the tree that an endpoint's container finds, without its models.
+
+    Args:
+        ml: where /opt/ml is.
+        multi_model: many models below ``models`` rather than one in ``model``.
+    """
+    _make(ml, ("models" if multi_model else "model",))
+
+
+def mount_point(kind: str, channel: str, *, multi_model: bool = False) -> str:
+    """Return where below /opt/ml a container finds a channel's files.
+
+    Args:
+        kind: ``training``, ``processing`` or ``inference``.
+        channel: its name; an endpoint's one channel is its model, a multi-model endpoint's are its models.
+        multi_model: whether it is one of many models.
+    """
+    if kind == "training":
+        return f"input/data/{channel}"
+    if kind == "processing":
+        return f"processing/input/{channel}"
+    return f"models/{channel}/model" if multi_model else "model"
+
+
+def open_to_all(ml: Path) -> None:
+    """Let any user of a container write to the tree: an image's own user has no account here.
+
+    The folder above it is the caller's alone, so nobody else on this machine gets in.
+
+    Args:
+        ml: where /opt/ml is.
+    """
+    for path in (ml, *ml.rglob("*")):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+
+
+def _make(ml: Path, folders: Sequence[str]) -> None:
+    for folder in folders:
+        (ml / folder).mkdir(parents=True, exist_ok=True)
 
 
 def _write(path: Path, content: object) -> None:

@@ -41,7 +41,7 @@ def operations() -> dict[str, Handler]:
         activations,
         describe,
         documents_api,
-        local_jobs,
+        job_records,
         messages,
         nodes,
         run_command_api,
@@ -52,7 +52,7 @@ def operations() -> dict[str, Handler]:
 
     ssm = (activations, describe, documents_api, nodes, run_command_api, session_api, settings, tags)
     table = {f"AmazonSSM.{name}": handler for module in ssm for name, handler in module.OPERATIONS.items()}
-    table |= {f"SageMaker.{name}": handler for name, handler in local_jobs.OPERATIONS.items()}
+    table |= {f"SageMaker.{name}": handler for name, handler in job_records.OPERATIONS.items()}
     return table | {f"EC2WindowsMessageDeliveryService.{name}": one for name, one in messages.OPERATIONS.items()}
 
 

@@ -14,7 +14,7 @@ from sm_ssh_entry.plane.faults import Faults
 from sm_ssh_entry.plane.tokens import Tokens
 
 if TYPE_CHECKING:
-    from sm_ssh_entry.plane.local_jobs import LocalJob
+    from sm_ssh_entry.plane.job_records import LocalJob
     from sm_ssh_entry.plane.run_command import Command
     from sm_ssh_entry.plane.sessions import Session
 

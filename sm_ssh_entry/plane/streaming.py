@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import IO
 
 # A "line" without an end must not fill the memory: after so many bytes it is shown in pieces.
@@ -37,20 +38,24 @@ class LineWriter:
                 self._broken = True
 
 
-def follow(source: IO[bytes], writer: LineWriter, prefix: str) -> threading.Thread:
+def follow(
+    source: IO[bytes], writer: LineWriter, prefix: str, *, seen: Callable[[bytes], object] = lambda _: None
+) -> threading.Thread:
     """Copy a pipe line by line until its end, in a thread.
 
     Args:
         source: the read end.
         writer: where lines go.
         prefix: what stands before each line.
+        seen: told each line, before it is written.
     """
-    thread = threading.Thread(target=_copy, args=(source, writer, prefix.encode()), name=f"log {prefix}", daemon=True)
+    words = (source, writer, prefix.encode(), seen)
+    thread = threading.Thread(target=_copy, args=words, name=f"log {prefix}", daemon=True)
     thread.start()
     return thread
 
 
-def _copy(source: IO[bytes], writer: LineWriter, prefix: bytes) -> None:
+def _copy(source: IO[bytes], writer: LineWriter, prefix: bytes, seen: Callable[[bytes], object]) -> None:
     rest = b""
     with source:
         # Only a newline ends a line: a progress bar drawn with carriage returns is one line, shown when it ends.
@@ -59,6 +64,8 @@ def _copy(source: IO[bytes], writer: LineWriter, prefix: bytes) -> None:
             if len(rest) > LINE_LIMIT:
                 whole.append(rest)
                 rest = b""
+            for line in whole:
+                seen(line)
             if whole:
                 writer.write(prefix, [line + b"\n" for line in whole])
     if rest:

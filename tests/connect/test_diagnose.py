@@ -10,7 +10,7 @@ from sm_ssh_entry import aws, errors
 from sm_ssh_entry.connect import connect, diagnose, elsewhere, hostkeys, names
 from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.connect.connect import Login
-from sm_ssh_entry.plane import local_jobs
+from sm_ssh_entry.plane import job_records
 from sm_ssh_entry.plane.server import PlaneThread
 from tests.connect.world import Fleet, Laptop, keygen, public
 
@@ -83,7 +83,7 @@ def test_a_job_without_a_node(laptop: Laptop) -> None:
 
 def test_a_node_of_a_job_whose_others_have_registered(plane: PlaneThread, fleet: Fleet, laptop: Laptop) -> None:
     running = {"name": "j", "region": "us-east-1", "nodes": 3}
-    plane.call(lambda there: local_jobs.note(there.store, running))
+    plane.call(lambda there: job_records.note(there.store, running))
     for label in ("algo-2", "algo-1"):
         fleet.add("j", label)
     error = login("algo-3.j.training.sagemaker")

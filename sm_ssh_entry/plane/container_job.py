@@ -1,0 +1,287 @@
+"""A job on the local plane in containers: one for each node, on a network of the job's own.
+
+The path: an engine and an image -> a plane and the job's record -> a network, and the plane listening on it -> /opt/ml
+and the environment of each node -> containers created, started, followed -> the end of all, as SageMaker ends them.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from sm_ssh_entry import contract, engine
+from sm_ssh_entry.errors import BadInput, ServiceError, ToolMissing
+from sm_ssh_entry.plane import containers, daemon, jobs, local_job, opt_ml, running
+from sm_ssh_entry.plane.containers import Box, Network, Wanted
+from sm_ssh_entry.plane.environment import NETWORK_NAME, client_environment
+from sm_ssh_entry.plane.streaming import LineWriter, follow
+
+# What SageMaker's own stop leaves a container (contract page, section 1.3); for processing nobody says.
+STOP_SECONDS = {"training": 120.0, "processing": 120.0, "inference": 30.0}
+_WORDS = {"training": ("train",), "inference": ("serve",)}
+_ENTRY = "/opt/sm-ssh/bin/sm-ssh-entry"
+_BUNDLE = "/etc/sm-ssh-plane.pem"
+_ROLE = "service-role/sm-ssh-local"
+_REGISTERED = contract.LINE_REGISTERED.partition("{")[0].encode()
+_PARALLEL = 8
+
+
+@dataclass(frozen=True)
+class ContainerNode:
+    """One running node: its name, its container's id, and the thread that follows its log."""
+
+    name: str
+    container: str
+    log: threading.Thread
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit status."""
+        return containers.status(self.container)
+
+    def stop(self) -> None:
+        """Send SIGTERM to its first process."""
+        containers.send(self.container, "TERM")
+
+    def kill(self) -> None:
+        """Send SIGKILL to its first process, which ends all the others."""
+        containers.send(self.container, "KILL")
+
+
+def run(job: jobs.Job, box: Box, *, say: Callable[[str], None], out: IO[bytes]) -> int:
+    """Run a checked job and return its exit status: the first failed node's, else 0.
+
+    Args:
+        job: the job; its folder is the plane's, and the job gets one of its own in it.
+        box: what its containers are, checked.
+        say: takes one line for the user.
+        out: where the nodes' output goes, each line behind the node's name.
+
+    Raises:
+        ToolMissing: there is no engine, or it is not on this machine.
+        NotFound: it has no such image.
+        BadInput: the job has what an endpoint cannot have.
+        PlaneDown: no plane runs and none could be started.
+        ServiceError: a job of that name runs already.
+        EngineFailed: the engine refuses, in its own words.
+    """
+    _check(job, box)
+    if sys.platform == "win32":
+        raise ToolMissing("a Windows machine's containers run in a virtual machine", hint=containers.PROCESS_WAY)
+    engine.require(hint=containers.PROCESS_WAY)
+    labels = labels_of(engine.inspect(box.image))
+    if "sm-ssh.version" not in labels:
+        say(f"WARNING {box.image} lacks the sm-ssh layer (no label sm-ssh.version): it runs, but nobody can log in")
+    # Not on Windows: it holds a lock of the kernel's.
+    from sm_ssh_entry.plane import warden
+
+    stop_seconds = STOP_SECONDS[job.kind]
+    if warden.sweep(job.folder):
+        say("removed the containers and networks of jobs that had been cut off")
+    with local_job.opened(job) as place:
+        with warden.watched(place, stop_seconds):
+            run_ = _Run(place, box, labels, say, LineWriter(out))
+            status = run_.to_the_end(stop_seconds)
+        local_job.close(place, status)
+    return status
+
+
+class _Run:
+    """One run: what its steps share."""
+
+    def __init__(
+        self,
+        place: local_job.Place,
+        box: Box,
+        labels: Mapping[str, str],
+        say: Callable[[str], None],
+        writer: LineWriter,
+    ) -> None:
+        self.place, self.job, self.box, self.labels = place, place.job, box, labels
+        self.say, self.writer = say, writer
+
+    def to_the_end(self, stop_seconds: float) -> int:
+        """Take all steps and return the job's status."""
+        job, box = self.job, self.box
+        network = containers.make_network(job.name, job.folder, internet=box.internet)
+        plane = self._reachable_plane(network)
+        where = f"containers of {box.image}{'' if box.internet else ' without internet'}"
+        self.say(f"job {job.name}, {local_job.counted(job.nodes)}, in {where}, files in {job.folder}")
+        if job.kind != "inference":
+            self.say(local_job.how_to_log_in(job))
+        wanted = [self._wanted(node, plane) for node in job.node_names]
+        published = job.kind == "inference" and box.internet
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            made = list(
+                pool.map(lambda one: containers.create(one, box, network, job.folder, published=published), wanted)
+            )
+            with running.stop_requests() as happened:
+                list(pool.map(lambda one: containers.start(one, box), made))
+                nodes = [self._followed(*one) for one in zip(job.node_names, made, strict=True)]
+                with ExitStack() as serving:
+                    if job.kind == "inference":
+                        serving.enter_context(self._pings(made[0], published=published))
+                    status = running.until_end(nodes, happened, stop_seconds=stop_seconds, say=self.say)
+        for one in nodes:
+            one.log.join(timeout=jobs.LOG_SECONDS)
+        return status
+
+    def _reachable_plane(self, network: Network) -> dict[str, str]:
+        """Have the plane listen on the network; return the variables by which a container uses it."""
+        state = self.place.state
+        try:
+            found = daemon.ask(state, "POST", "listen", {"address": network.gateway})
+        except ServiceError as error:
+            reason = error.message.removeprefix("the plane refuses: ")
+            raise ToolMissing(
+                f"the engine's networks are not on this machine, for it is remote, rootless or virtual ({reason})",
+                hint=containers.PROCESS_WAY,
+            ) from error
+        official = self.labels.get("sm-ssh.agent", "").startswith("official")
+        plane = client_environment(
+            url=_by_name(found["url"]),
+            region=state.region,
+            keys={"AWS_ACCESS_KEY_ID": state.access_key, "AWS_SECRET_ACCESS_KEY": state.secret_key},
+            bundle=_BUNDLE if official else "",
+        )
+        # For a name, SDKs put the bucket's before it, which nobody resolves; for an address they do not.
+        plane["AWS_ENDPOINT_URL_S3"] = found["url"]
+        # Whatever proxy the engine or the image is set up with: the plane is not behind it.
+        plane |= dict.fromkeys(("NO_PROXY", "no_proxy"), f"{NETWORK_NAME},{network.gateway},127.0.0.1,localhost")
+        # The official agent's data channel is always TLS.
+        return plane | ({contract.MGS_ENDPOINT: _by_name(found["tls_url"])} if official else {})
+
+    def _wanted(self, node: str, plane: Mapping[str, str]) -> Wanted:
+        """Lay out a node's /opt/ml and return its container."""
+        job, box = self.job, self.box
+        ml = job.root(node) / "opt" / "ml"
+        words, entrypoint = _words(job, layered="sm-ssh.version" in self.labels)
+        points = {name: opt_ml.mount_point(job.kind, name, multi_model=box.multi_model) for name in job.channels}
+        if job.kind == "training":
+            opt_ml.lay_out_training(
+                ml,
+                node=node,
+                nodes=job.node_names,
+                interface="eth0",
+                hyperparameters=job.hyperparameters,
+                channels=tuple(job.channels),
+            )
+        elif job.kind == "processing":
+            request = _processing_request(self.place, box, entrypoint, words, points)
+            opt_ml.lay_out_processing(ml, node=node, nodes=job.node_names, request=request)
+        else:
+            opt_ml.lay_out_serving(ml, multi_model=box.multi_model)
+        for point in points.values():
+            (ml / point).mkdir(parents=True, exist_ok=True)
+        opt_ml.open_to_all(ml)
+        mounts = [(ml, "/opt/ml", False)]
+        if job.kind == "inference" and not box.multi_model and "model" not in job.channels:
+            mounts.append((ml / "model", "/opt/ml/model", True))
+        mounts += [(source.resolve(), f"/opt/ml/{points[name]}", True) for name, source in job.channels.items()]
+        if "SSL_CERT_FILE" in plane:
+            mounts.append((Path(self.place.state.bundle_file), _BUNDLE, True))
+        return Wanted(node, words, entrypoint, self._environment(plane), mounts)
+
+    def _environment(self, plane: Mapping[str, str]) -> dict[str, str]:
+        job = self.job
+        found = {contract.START_SSH: "true", contract.SSH_SSM_ROLE: _ROLE}
+        if job.kind == "training":
+            found |= {"TRAINING_JOB_NAME": job.name, "TRAINING_JOB_ARN": self.place.arn}
+        if self.box.multi_model:
+            found["SAGEMAKER_MULTI_MODEL"] = "true"
+        return {**plane, **found, **job.environment}
+
+    def _followed(self, node: str, container: str) -> ContainerNode:
+        logs, output = engine.spawn("logs", "--follow", container)
+        threading.Thread(target=logs.wait, name=f"logs {node}", daemon=True).start()
+        log = follow(output, self.writer, self.job.log_prefix(node), seen=self._seen)
+        return ContainerNode(node, container, log)
+
+    def _seen(self, line: bytes) -> None:
+        """An endpoint's container has no name by which it could be found: its node's id, which it prints, is told."""
+        if self.job.kind == "inference" and _REGISTERED in line:
+            node_id = line.partition(_REGISTERED)[2].decode(errors="replace").strip()
+            self.say(f'to log in: eval "$(sm-ssh local env)"; sm-ssh connect {node_id}')
+
+    def _pings(self, container: str, *, published: bool) -> Any:
+        from sm_ssh_entry.plane.serving import Pings
+
+        own = f"{containers.address(container)}:{containers.SERVING_PORT}"
+        where = containers.published(container) if published else own
+        self.say(f"the endpoint's container listens on http://{where}, for this machine only")
+        return Pings(where, self.say)
+
+
+def labels_of(image: Mapping[str, Any]) -> dict[str, str]:
+    """Return an image's labels.
+
+    Args:
+        image: what the engine knows of it.
+    """
+    return dict((image.get("Config") or {}).get("Labels") or {})
+
+
+def _check(job: jobs.Job, box: Box) -> None:
+    if job.kind != "inference":
+        if box.multi_model or box.port:
+            raise BadInput(f"{'--multi-model' if box.multi_model else '--port'} is for --kind serve")
+        return
+    if job.nodes > 1:
+        raise BadInput("an endpoint's containers know nothing of each other", hint="--kind serve has one node")
+    if job.hyperparameters:
+        raise BadInput("an endpoint has no hyperparameters")
+    other = [name for name in job.channels if name != "model"]
+    if other and not box.multi_model:
+        raise BadInput(
+            f"an endpoint has no channel {other[0]}", hint="--channel model=FOLDER, or --multi-model for many models"
+        )
+
+
+def _words(job: jobs.Job, *, layered: bool) -> tuple[Sequence[str], str]:
+    """Return the words behind the image and what replaces its entrypoint, as SageMaker starts a container of this kind.
+
+    A processing job's own command replaces the image's entrypoint, and with it ours: ours then stands before it.
+    """
+    if job.kind != "processing":
+        return job.argv or _WORDS[job.kind], ""
+    if not job.argv:
+        return (), ""
+    words = (_ENTRY, *job.argv) if layered and Path(job.argv[0]).name != Path(_ENTRY).name else job.argv
+    return words[1:], words[0]
+
+
+def _processing_request(
+    place: local_job.Place, box: Box, entrypoint: str, words: Sequence[str], points: Mapping[str, str]
+) -> dict[str, object]:
+    job = place.job
+    app: dict[str, object] = {"ImageUri": box.image, "ContainerEntrypoint": None, "ContainerArguments": None}
+    if entrypoint:
+        app |= {"ContainerEntrypoint": [entrypoint, *words]}
+    cluster = {"InstanceCount": job.nodes, "InstanceType": opt_ml.INSTANCE_TYPE, "VolumeSizeInGB": 1}
+    inputs = [
+        {"InputName": name, "AppManaged": False, "S3Input": {"LocalPath": f"/opt/ml/{point}", "S3InputMode": "File"}}
+        for name, point in points.items()
+    ]
+    account = place.arn.split(":")[4]
+    return {
+        "ProcessingJobArn": place.arn,
+        "ProcessingJobName": job.name,
+        "AppSpecification": app,
+        "Environment": dict(job.environment),
+        "ProcessingInputs": inputs,
+        "ProcessingOutputConfig": {"Outputs": [], "KmsKeyId": None},
+        "ProcessingResources": {"ClusterConfig": cluster},
+        "RoleArn": f"arn:aws:iam::{account}:role/{_ROLE}",
+        "StoppingCondition": {"MaxRuntimeInSeconds": 86400},
+    }
+
+
+def _by_name(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{NETWORK_NAME}:{parts.port}"
