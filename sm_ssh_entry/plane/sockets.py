@@ -70,7 +70,7 @@ class Socket:
     @property
     def ready(self) -> bool:
         """Whether the peer has read nearly all that was sent to it."""
-        return self._transport.get_write_buffer_size() <= _LOW
+        return self._unsent() <= _LOW
 
     async def send(self, frame: bytes) -> bool:
         """Send one binary message, waiting while the peer is behind. False: it is gone, or does not read."""
@@ -90,9 +90,16 @@ class Socket:
             await asyncio.wait_for(closing, 2 * _CLOSE_SECONDS)
         except (asyncio.TimeoutError, *_GONE):
             self.abort()
-        if self._transport.get_write_buffer_size():
+        if self._unsent():
             self.abort()
 
     def abort(self) -> None:
         """Cut it now."""
         self._transport.abort()
+
+    def _unsent(self) -> int:
+        try:
+            return self._transport.get_write_buffer_size()
+        except AttributeError:
+            # asyncio's TLS transport drops what it would have to ask when both sides have closed it.
+            return 0

@@ -9,6 +9,7 @@ import asyncio
 import functools
 import http.client
 import json
+import ssl
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,11 +103,15 @@ class Answer:
 
 @dataclass
 class Node:
-    """A managed node with role credentials, registered without the detour over an activation code."""
+    """A managed node with role credentials, registered without the detour over an activation code.
+
+    ``tls``: its sockets go to the encrypted listener, as the official agent does.
+    """
 
     plane: PlaneThread
     node_id: str
     credentials: Credentials
+    tls: bool = False
     control: ClientConnection | None = None
     sockets: list[ClientConnection] = field(default_factory=list)
 
@@ -126,17 +131,23 @@ class Node:
         """Send a REST call of the gateway. Blocks."""
         return post(self.plane.url + path, self.headers("POST", path, body) if signed else {}, body)
 
-    def headers(self, method: str, path: str, body: bytes = b"", service: str = "ssmmessages") -> dict[str, str]:
-        """Return signed headers for a call."""
-        request = AWSRequest(method, self.plane.url + path, data=body, headers={"Content-Type": "application/json"})
+    def headers(
+        self, method: str, path: str, body: bytes = b"", service: str = "ssmmessages", *, url: str = ""
+    ) -> dict[str, str]:
+        """Return signed headers for a call; ``url``: not to the plain listener but to this one."""
+        request = AWSRequest(
+            method, (url or self.plane.url) + path, data=body, headers={"Content-Type": "application/json"}
+        )
         SigV4Auth(self.credentials, service, REGION).add_auth(request)
         return dict(request.headers.items())
 
     async def dial(self, path: str, opener: str, *, signed: bool = True) -> ClientConnection:
         """Open a WebSocket and send the first frame."""
-        headers = self.headers("GET", path) if signed else {}
-        url = "ws" + self.plane.url.removeprefix("http") + path
-        socket = await connect(url, additional_headers=headers, max_size=None, max_queue=None)
+        url = self.plane.tls_url if self.tls else self.plane.url
+        headers = self.headers("GET", path, url=url) if signed else {}
+        trust = ssl.create_default_context(cafile=str(self.plane.ca_file)) if self.tls else None
+        place = "ws" + url.removeprefix("http") + path
+        socket = await connect(place, additional_headers=headers, max_size=None, max_queue=None, ssl=trust)
         self.sockets.append(socket)
         await socket.send(opener)
         return socket

@@ -17,7 +17,7 @@ from sm_ssh_entry.plane.server import PlaneThread
 from sm_ssh_entry.plane.store import Settings
 from sm_ssh_entry.wire.message import MAX_PAYLOAD_BYTES, MessageType, decode
 from sm_ssh_entry.wire.openers import OpenAgentChannel, OpenClientChannel, OpenControlChannel
-from tests.plane.scripted import Node, Session, eventually, frame, heard, output, typed, until_closed
+from tests.plane.scripted import Node, Session, aws, eventually, frame, heard, output, typed, until_closed
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +160,19 @@ def test_a_bad_opener_closes_the_socket(plane: PlaneThread, node: Node, opener: 
         assert not attached(plane, node)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_deregistered_node_loses_its_control_channel(plane: PlaneThread, node: Node, *, tls: bool) -> None:
+    """Over TLS too: a transport that was closed from both sides has forgotten how much it had to write."""
+    node.tls = tls
+
+    async def work() -> None:
+        control = await node.open_control()
+        await asyncio.to_thread(aws(plane).deregister_managed_instance, InstanceId=node.node_id)
+        await until_closed(control)
+
+    asyncio.run(work())
 
 
 def test_a_control_token_works_once_and_for_its_node_only(plane: PlaneThread, node: Node) -> None:
