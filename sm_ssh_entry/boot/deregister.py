@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from typing import Any
 
 from sm_ssh_entry import aws
 from sm_ssh_entry.boot import agent, log, status
@@ -31,7 +32,7 @@ def run(paths: Paths) -> str:
     try:
         client = aws.client("ssm", region=region, timeout=_TIMEOUT, attempts=2)
         with aws.errors_of(action="ssm:DeregisterManagedInstance", region=region):
-            client.deregister_managed_instance(InstanceId=node)
+            _out(client, node)
     except AccessDenied as error:
         raise AccessDenied(error.message, hint="the job's role needs ssm:DeregisterManagedInstance") from error
     except SmSshError as error:
@@ -40,6 +41,14 @@ def run(paths: Paths) -> str:
     agent.forget(paths)
     status.update(paths, node_id=None, mark="deregistered")
     return node
+
+
+def _out(client: Any, node: str) -> None:
+    try:
+        client.deregister_managed_instance(InstanceId=node)
+    except client.exceptions.InvalidInstanceId:
+        # Gone already: somebody did it by hand, or this is the second try and only the first one's answer was lost.
+        return
 
 
 def main() -> int:

@@ -38,10 +38,17 @@ def test_no_node_nothing_to_do(paths: Paths, ssm: FakeSsm, node: str | None) -> 
 
 def test_refusals_say_what_to_do(paths: Paths, ssm: FakeSsm) -> None:
     status.update(paths, node_id=NODE, region="eu-west-1")
-    ssm.failures["DeregisterManagedInstance"] = [(400, "AccessDeniedException", "no"), (400, "InvalidInstanceId", "?")]
+    ssm.failures["DeregisterManagedInstance"] = [(400, "AccessDeniedException", "no"), (400, "Odd", "?")]
     with pytest.raises(AccessDenied) as denied:
         deregister.run(paths)
     assert "ssm:DeregisterManagedInstance" in denied.value.hint
     with pytest.raises(SmSshError) as other:
         deregister.run(paths)
     assert NODE in other.value.hint
+
+
+def test_the_first_try_worked_and_only_its_answer_was_lost(paths: Paths, ssm: FakeSsm) -> None:
+    status.update(paths, node_id=NODE, region="eu-west-1")
+    ssm.failures["DeregisterManagedInstance"] = [(500, "InternalServerError", "?"), (400, "InvalidInstanceId", "gone")]
+    assert deregister.run(paths) == NODE
+    assert "node_id" not in status.read(paths)
