@@ -52,7 +52,8 @@ def judge(found: Mapping[str, Any], *, running: bool, answers: bool) -> Health:
     if not running:
         return Health(good=False, line="the SSH services are not running")
     if phase not in _GOOD:
-        return Health(good=False, line=f"SSH is not online yet: {phase}")
+        cause = f"; {found['error']}" if found.get("error") else ""
+        return Health(good=False, line=f"SSH is not online yet: {phase}{cause}")
     if not answers:
         return Health(good=False, line=f"sshd does not answer on port {found.get('port')}")
     node = found.get("node_id")

@@ -36,6 +36,8 @@ _UNUSED = (
 # Written by boot below the state folder, which then says so.
 CONFIGURATION = "supervisord.conf"
 CONFIGURED = "configured"
+_UNREACHED = "the agent cannot open its control channel yet, without which nobody can log in"
+_UNREACHED_HINT = "a job in a VPC needs the interface endpoint ssmmessages, or a NAT gateway; the agent's log says more"
 _BACKOFF_MAX = 30.0
 _KILL_AFTER = 2.0
 
@@ -260,7 +262,10 @@ class Services:
 
     def _act(self, news: News | None) -> None:
         if news is News.ONLINE:
-            status.update(self._paths, phase=status.ONLINE, mark="online")
+            status.update(self._paths, phase=status.ONLINE, error=None, hint=None, mark="online")
+        elif news is News.UNREACHED:
+            log.say(f"WARNING {_UNREACHED} (hint: {_UNREACHED_HINT})")
+            status.update(self._paths, error=_UNREACHED, hint=_UNREACHED_HINT)
         elif news is News.RESTART:
             process = self._supervisor.process_groups["agent"].processes["agent"]
             if process.pid:

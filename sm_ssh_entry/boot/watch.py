@@ -13,10 +13,13 @@ from enum import Enum
 _ONLINE = re.compile(
     rb"set up control channel successfully|control channel (is )?(open|ready|established)", re.IGNORECASE
 )
+_REFUSED = re.compile(
+    rb"failed to (get|initialize|connect|open)[^\n]{0,60}control ?channel|no control channel: ", re.IGNORECASE
+)
 _HIBERNATES = re.compile(rb"agent is in hibernate mode|entering ssm agent hibernate", re.IGNORECASE)
 _TAIL = 128
 _STEPS = (0.0, 5.0, 10.0, 20.0, 40.0, 60.0)
-# An agent that has run for so long without a complaint counts as online, whatever words its release uses.
+# An agent that has run for so long without a word about its channel counts as online, whatever words its release uses.
 SILENT_SUCCESS = 30.0
 
 
@@ -24,6 +27,8 @@ class News(Enum):
     """What changed."""
 
     ONLINE = "online"
+    # It has reached SSM, which shows the node as Online, and not the service that carries sessions: nobody can log in.
+    UNREACHED = "unreached"
     RESTART = "restart"
 
 
@@ -41,6 +46,7 @@ class AgentWatch:
         self._tail = b""
         self._restarts = 0
         self._restart_at: float | None = None
+        self._refused = False
 
     def started(self, now: float) -> None:
         """Take note that the agent was started.
@@ -53,6 +59,7 @@ class AgentWatch:
         self._started = now
         self._tail = b""
         self._restart_at = None
+        self._refused = False
 
     def stopped(self) -> None:
         """Take note that the agent ended."""
@@ -75,6 +82,9 @@ class AgentWatch:
         if not self.online and _ONLINE.search(text):
             self._tail = b""
             return self._is_online()
+        if not self.online and not self._refused and _REFUSED.search(text):
+            self._refused = True
+            return News.UNREACHED
         return None
 
     def slept(self, now: float) -> None:
@@ -101,7 +111,7 @@ class AgentWatch:
                 return None
             self._restart_at = None
             return News.RESTART
-        if not self.online and now - self._started >= SILENT_SUCCESS:
+        if not self.online and not self._refused and now - self._started >= SILENT_SUCCESS:
             return self._is_online()
         return None
 

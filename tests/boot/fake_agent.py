@@ -39,6 +39,8 @@ def main(words: list[str]) -> int:
         folder = Path(os.environ.get("SM_SSH_ROOT", "") + "/var/log/amazon/ssm")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "amazon-ssm-agent.log").write_text("INFO [MGSInteractor] Set up control channel successfully\n")
+    elif mood == "reaches SSM alone":
+        print("ERROR [MGSInteractor] Failed to get controlchannel token, error: no such host", flush=True)
     elif mood != "silent":
         print("INFO Set up control channel successfully", flush=True)
     while True:

@@ -298,6 +298,16 @@ def test_agent_that_says_in_its_log_file_alone_that_it_is_online(container: Cont
     process.communicate(b"\n", timeout=30)
 
 
+def test_agent_that_reaches_ssm_but_not_its_channel_is_not_online(container: Container) -> None:
+    container.env["SM_SSH_AGENT"] = f"env SM_SSH_FAKE_AGENT='reaches SSM alone' {container.env['SM_SSH_AGENT']}"
+    process = job(container)
+    wait_until(lambda: "ssmmessages" in container.status.get("hint", ""), 15)
+    assert container.status["phase"] == "registered"
+    assert "cannot open its control channel" in container.entry("health").stderr
+    output = process.communicate(b"\n", timeout=30)
+    assert b"".join(part for part in output if part).count(b"WARNING the agent cannot open its control channel") == 1
+
+
 def test_start_beside_a_running_command(container: Container) -> None:
     container.env["START_SSH"] = ""
     done = container.entry("start")

@@ -5,6 +5,10 @@ import pytest
 from sm_ssh_entry.boot.watch import SILENT_SUCCESS, AgentWatch, News
 
 ONLINE = b"2026-11-21 INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Set up control channel successfully\n"
+REFUSED = (
+    b"2026-11-21 ERROR [ssm-agent-worker] [MessageService] [MGSInteractor] Failed to get controlchannel token, error: "
+    b"CreateControlChannel failed with error: dial tcp: lookup ssmmessages.us-east-1.amazonaws.com: no such host\n"
+)
 SLEEPS = b"2026-11-21 INFO Agent is in hibernate mode. Reducing logging.\n"
 
 
@@ -23,7 +27,7 @@ def test_online_whole_and_byte_by_byte(text: bytes) -> None:
     assert watch.online
 
 
-@pytest.mark.parametrize("text", [b"", b"no control channel: refused\n", b"control channel closed by the service\n"])
+@pytest.mark.parametrize("text", [b"", b"failed to get a token\n", b"control channel closed by the service\n"])
 def test_other_lines_are_no_news(text: bytes) -> None:
     watch = started()
     assert watch.heard(text, 1.0) is None
@@ -67,6 +71,28 @@ def test_silence_counts_as_online_after_a_while() -> None:
     assert watch.tick(SILENT_SUCCESS - 1) is None
     assert watch.tick(SILENT_SUCCESS) is News.ONLINE
     assert watch.tick(SILENT_SUCCESS + 1) is None
+
+
+@pytest.mark.parametrize("text", [REFUSED, b"[sm-ssh] stand-in agent: WARNING no control channel: refused\n"])
+def test_without_a_control_channel_silence_does_not_count(text: bytes) -> None:
+    watch = started()
+    assert watch.heard(text, 1.0) is News.UNREACHED
+    assert watch.heard(text, 11.0) is None
+    assert watch.tick(1000.0) is None
+    assert watch.heard(ONLINE, 1001.0) is News.ONLINE
+
+
+def test_a_channel_that_breaks_later_is_no_news_and_a_new_start_is_judged_anew() -> None:
+    watch = started()
+    watch.heard(ONLINE, 1.0)
+    assert watch.heard(REFUSED, 2.0) is None
+    watch.stopped()
+    watch.started(3.0)
+    assert watch.heard(REFUSED, 4.0) is News.UNREACHED
+
+
+def test_refused_and_then_open_in_one_piece_is_online() -> None:
+    assert started().heard(REFUSED + ONLINE, 1.0) is News.ONLINE
 
 
 def test_agent_that_ended_is_not_online() -> None:
