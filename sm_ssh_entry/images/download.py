@@ -6,7 +6,6 @@ another file is never put behind it. The place itself is only ever taken by a re
 
 from __future__ import annotations
 
-import random
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,6 @@ from sm_ssh_entry.errors import ArtifactRefused
 from sm_ssh_entry.images.lockfile import Entry
 from sm_ssh_entry.images.network import Broken, Network, failures
 from sm_ssh_entry.images.storage import BLOCK, sha256_of, writing
-
-_TRIES = 5
-_FIRST_PAUSE = 0.5
 
 
 class Progress(Protocol):
@@ -96,17 +92,11 @@ class Download:
                 self.place.unlink()
         with writing(self.place):
             self.place.parent.mkdir(parents=True, exist_ok=True)
-        for number in range(_TRIES):
-            try:
-                return self._try()
-            except Broken as error:
-                if number == _TRIES - 1:
-                    raise
-                pause = _FIRST_PAUSE * 2**number * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
-                self.progress.say(f"{error.message}; trying again in {pause:.1f} s")
-                if self.stop.wait(pause):
-                    raise Stopped from error
-        raise AssertionError("a try returns or raises")
+        return self.network.persistently(self._try, pause=self._pause)
+
+    def _pause(self, seconds: float) -> None:
+        if self.stop.wait(seconds):
+            raise Stopped
 
     def _try(self) -> Entry:
         resumed = self._receive()

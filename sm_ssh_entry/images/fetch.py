@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from sm_ssh_entry.images import container_wheel, stand_in, sums
-from sm_ssh_entry.images.download import Progress
+from sm_ssh_entry.errors import ArtifactRefused
+from sm_ssh_entry.images import container_wheel, official, stand_in, sums
 from sm_ssh_entry.images.locks import Locks
 from sm_ssh_entry.images.manifest import Manifest
-from sm_ssh_entry.images.network import Network
 from sm_ssh_entry.images.parallel import fetch_all
-from sm_ssh_entry.images.sources import AGENT, STAND_IN, WHEELS, Part, Sources
+from sm_ssh_entry.images.distribution import AWS_CLI, PACKAGES
+from sm_ssh_entry.images.sources import AGENT, DEBIAN, OFFICIAL, STAND_IN, WHEELS, Part, Sources
 from sm_ssh_entry.images.storage import sha256_of, write_whole
 
 ABOUT = "about.json"
@@ -28,12 +28,14 @@ class Wanted:
         systems: base images' systems.
         components: of sources.COMPONENTS.
         agent: its source.
+        aws_cli: its source.
     """
 
     arches: tuple[str, ...]
     systems: tuple[str, ...]
     components: tuple[str, ...]
     agent: str
+    aws_cli: str
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,13 @@ class Place:
         folder: the folder of artifacts.
         entrypoint: the folder of the files that go into an image as they are.
         workers: downloads at once.
+        keys: component or system → file of public keys.
     """
 
     folder: Path
     entrypoint: Path
     workers: int
+    keys: Mapping[str, Path]
 
 
 @dataclass(frozen=True)
@@ -83,71 +87,108 @@ def find(wanted: Wanted, sources: Sources) -> list[Part]:
         parts.append(sources.wheels())
     if AGENT in wanted.components:
         parts += [sources.agent(arch, wanted.agent) for arch in wanted.arches]
+    if AWS_CLI in wanted.components:
+        parts += [one for arch in wanted.arches for one in sources.aws_cli(arch, wanted.aws_cli, wanted.systems)]
+    if PACKAGES in wanted.components:
+        parts += [sources.packages(arch, system) for system in wanted.systems for arch in wanted.arches]
     return parts
 
 
-def fetch(
-    manifest: Manifest, locks: Locks, parts: Sequence[Part], place: Place, network: Network, progress: Progress
-) -> Outcome:
+def fetch(parts: Sequence[Part], sources: Sources, locks: Locks, place: Place) -> Outcome:
     """Bring parts to their places, lock what was not locked, make our own products and the sums.
 
     Args:
-        manifest: what is wanted.
-        locks: what is locked.
         parts: from find.
+        sources: from whom they are.
+        locks: what is locked.
         place: where to.
-        network: opens addresses.
-        progress: is told.
 
     Raises:
-        ArtifactRefused: a file is not the locked one.
+        ArtifactRefused: a file is not the locked one, or its signature does not hold; it is removed.
         NoSpace: the disk is full; what has come stays.
         SmSshError: something cannot be fetched.
     """
-    came = fetch_all(
-        [one for part in parts for one in part.entries], place.folder, network, progress, workers=place.workers
-    )
-    by_file = {entry.file: entry for entry in came}
-    parts = [Part(p.component, p.source, p.folder, tuple(by_file[one.file] for one in p.entries)) for p in parts]
-    locked = locks.keep(came)
-    made = _products(manifest, parts, place)
-    fresh = {one.file: one.sha256 for one in came} | {name: sha256_of(place.folder / name) for name in made}
+    parts = _bring(parts, sources, place)
+    locked = locks.keep(one for part in parts for one in part.entries)
+    made = _products(sources.manifest, parts, place)
+    fresh = {one.file: one.sha256 for part in parts for one in part.entries}
+    fresh |= {name: sha256_of(place.folder / name) for name in made}
     removed = sums.renew(place.folder, fresh, {name.rpartition("/")[0] for name in fresh})
     return Outcome(tuple(parts), tuple(made), tuple(removed), locked)
+
+
+def lock(parts: Sequence[Part], sources: Sources, locks: Locks, place: Place) -> Outcome:
+    """Lock parts. Only what has no checksum of its publisher's is fetched for it.
+
+    Args:
+        parts: from find.
+        sources: from whom they are.
+        locks: what is locked.
+        place: where to.
+
+    Raises:
+        SmSshError: as fetch.
+    """
+    open_ends = [part for part in parts if not all(one.locked for one in part.entries)]
+    came = {part.folder: part for part in _bring(open_ends, sources, place)}
+    parts = [came.get(part.folder, part) for part in parts]
+    return Outcome(tuple(parts), (), (), locks.keep(one for part in parts for one in part.entries))
+
+
+def _bring(parts: Sequence[Part], sources: Sources, place: Place) -> list[Part]:
+    entries = [one for part in parts for one in part.entries]
+    came = fetch_all(entries, place.folder, sources.network, sources.progress, workers=place.workers)
+    by_file = {entry.file: entry for entry in came}
+    for part in parts:
+        if part.source == OFFICIAL:
+            _check_signatures(part, sources, place)
+    return [Part(one.component, one.source, one.folder, tuple(by_file[e.file] for e in one.entries)) for one in parts]
+
+
+def _check_signatures(part: Part, sources: Sources, place: Place) -> None:
+    published = sources.manifest.official(part.component)
+    key = place.keys.get(part.component)
+    if key is None:
+        if not all(one.locked for one in part.entries):
+            sources.progress.say(
+                f"WARNING {part.folder}: locked as it came, its signature is not checked: --key {part.component}=FILE does"
+            )
+        return
+    try:
+        official.check(part.entries, published, place.folder, key)
+    except ArtifactRefused:
+        for entry in part.entries:
+            (place.folder / entry.file).unlink(missing_ok=True)
+        raise
+    sources.progress.say(f"{part.folder}: signatures hold")
 
 
 def _products(manifest: Manifest, parts: Sequence[Part], place: Place) -> list[str]:
     made: dict[str, bytes] = {}
     for part in parts:
-        made |= _MAKERS.get(part.component, _about)(manifest, part, place)
+        if part.component == WHEELS:
+            wanted = manifest.wheels
+            wheel = container_wheel.build(wanted.requirements, wanted.python, place.entrypoint)
+            made[f"wheel/{container_wheel.FILE}"] = wheel
+        elif part.source == STAND_IN:
+            arch = part.folder.rpartition("/")[2]
+            made[f"{AGENT}/{arch}/amazon-ssm-agent.deb"] = stand_in.build(arch, part.entries, place.folder)
+            made[f"{AGENT}/{arch}/{ABOUT}"] = _about(STAND_IN, stand_in.version())
+        elif part.component in (AGENT, AWS_CLI):
+            # A source is "official", or a distribution: what builds ask for is which of the two.
+            source = OFFICIAL if part.source == OFFICIAL else DEBIAN
+            made[f"{part.folder}/{ABOUT}"] = _about(source, _version(manifest, part))
     for name, content in made.items():
         write_whole(place.folder / name, content)
     return sorted(made)
 
 
-def _container(manifest: Manifest, part: Part, place: Place) -> dict[str, bytes]:
-    wanted = manifest.wheels
-    return {
-        f"wheel/{container_wheel.FILE}": container_wheel.build(wanted.requirements, wanted.python, place.entrypoint)
-    }
+def _version(manifest: Manifest, part: Part) -> str:
+    if part.source == OFFICIAL:
+        return part.entries[0].version
+    package = manifest.systems[part.source].aws_cli[0]
+    return next(one.version for one in part.entries if PurePosixPath(one.file).name.startswith(f"{package}_"))
 
 
-def _agent(manifest: Manifest, part: Part, place: Place) -> dict[str, bytes]:
-    if part.source != STAND_IN:
-        return _about(manifest, part, place)
-    arch = part.folder.rpartition("/")[2]
-    folder = f"{AGENT}/{arch}"
-    package = stand_in.build(arch, part.entries, place.folder)
-    return {f"{folder}/amazon-ssm-agent.deb": package, f"{folder}/{ABOUT}": _says(STAND_IN, stand_in.version())}
-
-
-def _about(manifest: Manifest, part: Part, place: Place) -> dict[str, bytes]:
-    return {f"{part.folder}/{ABOUT}": _says(part.source, part.entries[0].version)}
-
-
-def _says(source: str, version: str) -> bytes:
+def _about(source: str, version: str) -> bytes:
     return (json.dumps({"source": source, "version": version}) + "\n").encode()
-
-
-_Maker = Callable[[Manifest, Part, Place], dict[str, bytes]]
-_MAKERS: dict[str, _Maker] = {WHEELS: _container, AGENT: _agent}

@@ -42,22 +42,21 @@ class Locks:
         return []
 
     def keep(self, fresh: Iterable[Entry]) -> bool:
-        """Put entries into the user's own lock, instead of what it had for their folders. Return whether it has changed.
+        """Put whole folders into the user's own lock, instead of what is locked for them. Return whether it has changed.
 
         Args:
-            fresh: entries, all locked.
+            fresh: all entries of some folders, all locked.
 
         Raises:
             NoSpace: the disk is full.
             BadInput: it cannot be written.
         """
-        known = {**self._shipped, **self._own}
-        entries = [one for one in fresh if known.get(one.file) != one]
-        if not entries:
-            return False
-        parts = {(one.component, one.source, one.folder) for one in entries}
-        complete = [one for one in fresh if (one.component, one.source, one.folder) in parts]
-        kept = [one for one in self._own.values() if (one.component, one.source, one.folder) not in parts]
-        lockfile.write(self.own, [*kept, *complete])
-        self._own = lockfile.read(self.own)
-        return True
+        parts: dict[tuple[str, str, str], list[Entry]] = {}
+        for entry in sorted(fresh):
+            parts.setdefault((entry.component, entry.source, entry.folder), []).append(entry)
+        changed = {part: entries for part, entries in parts.items() if self.find(*part) != entries}
+        if changed:
+            kept = [one for one in self._own.values() if (one.component, one.source, one.folder) not in changed]
+            lockfile.write(self.own, [*kept, *(one for entries in changed.values() for one in entries)])
+            self._own = lockfile.read(self.own)
+        return bool(changed)

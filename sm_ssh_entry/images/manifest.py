@@ -79,12 +79,45 @@ class StandIn:
 
 
 @dataclass(frozen=True)
+class System:
+    """A base image's system, whose packages are those of a Debian archive.
+
+    Args:
+        name: ``debian-12``.
+        keyring: public keys of its archive.
+        suites: name → address and areas, ``https://deb.debian.org/debian main``.
+        ports: address → that of processors other than amd64.
+        packages: what the layer installs.
+        aws_cli: its own AWS CLI 2; empty: it has none.
+        aws_cli_present: what that needs no copy of.
+    """
+
+    name: str
+    keyring: Path
+    suites: Mapping[str, str]
+    ports: Mapping[str, str]
+    packages: tuple[str, ...]
+    aws_cli: tuple[str, ...]
+    aws_cli_present: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All of it."""
 
     wheels: Wheels
     agent: Official
     stand_in: StandIn
+    aws_cli: Official
+    systems: Mapping[str, System]
+
+    def official(self, component: str) -> Official:
+        """Return what AWS publishes.
+
+        Args:
+            component: ``agent`` or ``aws-cli``.
+        """
+        return {"agent": self.agent, "aws-cli": self.aws_cli}[component]
 
 
 def read(path: Path) -> Manifest:
@@ -119,6 +152,8 @@ def _manifest(table: Mapping[str, Any]) -> Manifest:
             tuple(stand_in["requirements"]),
             {arch: tuple(stand_in["platforms"][arch]) for arch in ARCHES},
         ),
+        _official(table["aws-cli"]["official"]),
+        {name: _system(name, one) for name, one in table["systems"].items()},
     )
 
 
@@ -129,4 +164,16 @@ def _official(table: Mapping[str, Any]) -> Official:
         table.get("fingerprint", ""),
         dict(table["files"]),
         dict(table.get("arches", {})),
+    )
+
+
+def _system(name: str, table: Mapping[str, Any]) -> System:
+    return System(
+        name,
+        Path(table["keyring"]),
+        dict(table["suites"]),
+        dict(table.get("ports", {})),
+        tuple(table["packages"]),
+        tuple(table.get("aws-cli", ())),
+        tuple(table.get("aws-cli-present", ())),
     )

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import http.client
 import os
+import random
 import ssl
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 from sm_ssh_entry import __version__
 from sm_ssh_entry.errors import BadInput, NotFound, SmSshError, Unreachable
 
+T = TypeVar("T")
 _SCHEMES = {"http", "https", "file"}
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
 _SECONDS = 30.0
+TRIES = 5
+_FIRST_PAUSE = 0.5
 # Answers after which the same question may well be answered: time-outs, too many requests, and what servers say when busy.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
@@ -84,11 +89,15 @@ class Network:
 
     Args:
         mirrors: what is fetched from elsewhere.
+        say: is told of another try.
         environment: variables.
     """
 
-    def __init__(self, mirrors: Mirrors, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, mirrors: Mirrors, *, say: Callable[[str], None], environment: Mapping[str, str] = os.environ
+    ) -> None:
         self.mirrors = mirrors
+        self._say = say
         self._bundles = [environment[name] for name in _BUNDLES if environment.get(name)]
         self._opener: urllib.request.OpenerDirector | None = None
 
@@ -118,7 +127,7 @@ class Network:
             return self._get_opener().open(request, timeout=_SECONDS)
 
     def read(self, url: str, limit: int) -> bytes:
-        """Return what lies at a URL.
+        """Return what lies at a URL; tries again where that may help.
 
         Args:
             url: its public address.
@@ -127,6 +136,43 @@ class Network:
         Raises:
             SmSshError: as open; or there is more.
         """
+        return self.persistently(lambda: self._read(url, limit))
+
+    def size(self, url: str, *, tries: int = TRIES) -> int:
+        """Return how long the file at a URL is, without fetching it; -1: the server does not say.
+
+        Args:
+            url: its public address.
+            tries: how often to ask.
+
+        Raises:
+            SmSshError: as open.
+        """
+        return self.persistently(lambda: self._size(url), tries=tries)
+
+    def persistently(
+        self, action: Callable[[], T], *, tries: int = TRIES, pause: Callable[[float], object] = time.sleep
+    ) -> T:
+        """Do something again while it is Broken, with longer and longer pauses.
+
+        Args:
+            action: what.
+            tries: how often at most.
+            pause: waits that many seconds.
+
+        Raises:
+            Broken: it was the last time, too.
+        """
+        for number in range(tries - 1):
+            try:
+                return action()
+            except Broken as error:
+                seconds = _FIRST_PAUSE * 2**number * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+                self._say(f"{error.message}; trying again in {seconds:.1f} s")
+                pause(seconds)
+        return action()
+
+    def _read(self, url: str, limit: int) -> bytes:
         with self.open(url) as response, failures(url):
             content: bytes = response.read(limit + 1)
             expected = response.headers.get("Content-Length")
@@ -136,15 +182,7 @@ class Network:
             raise Unreachable(f"more than {limit} bytes at {url}: that is not what we asked for")
         return content
 
-    def size(self, url: str) -> int:
-        """Return how long the file at a URL is, without fetching it; -1: the server does not say.
-
-        Args:
-            url: its public address.
-
-        Raises:
-            SmSshError: as open.
-        """
+    def _size(self, url: str) -> int:
         with self.open(url, method="HEAD") as response:
             return int(response.headers.get("Content-Length") or -1)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from sm_ssh_entry.errors import Unreachable
+from sm_ssh_entry.errors import BadInput, Unreachable
 from sm_ssh_entry.images import wheels
+from sm_ssh_entry.images.distribution import AWS_CLI, PACKAGES, Distributions
 from sm_ssh_entry.images.download import Progress
 from sm_ssh_entry.images.lockfile import Entry
 from sm_ssh_entry.images.locks import Locks
-from sm_ssh_entry.images.manifest import Manifest, Official
+from sm_ssh_entry.images.manifest import Manifest, Official, System
 from sm_ssh_entry.images.network import Network
 
-AUTO, OFFICIAL, STAND_IN = "auto", "official", "stand-in"
-WHEELS, AGENT, AWS_CLI, PACKAGES = "wheels", "agent", "aws-cli", "packages"
+AUTO, OFFICIAL, STAND_IN, DEBIAN = "auto", "official", "stand-in", "debian"
+WHEELS, AGENT = "wheels", "agent"
+_FEW = 2
 COMPONENTS = (WHEELS, AGENT, AWS_CLI, PACKAGES)
 
 
@@ -42,18 +46,30 @@ class Sources:
         manifest: what is wanted.
         locks: what is locked.
         network: asks servers.
+        folder: of artifacts: what lies there need not be asked for.
         progress: is told.
+        keys: system → keyring to use instead of the manifest's.
         renew: resolve anew what is locked.
     """
 
     def __init__(
-        self, manifest: Manifest, locks: Locks, network: Network, progress: Progress, *, renew: bool = False
+        self,
+        manifest: Manifest,
+        locks: Locks,
+        network: Network,
+        folder: Path,
+        *,
+        progress: Progress,
+        keys: Mapping[str, Path],
+        renew: bool = False,
     ) -> None:
         self.manifest = manifest
         self.network = network
+        self.folder = folder
         self.progress = progress
         self._locks = locks
         self._renew = renew
+        self._distributions = Distributions(keys, network, progress)
 
     def wheels(self) -> Part:
         """Return the wheels of the container's half."""
@@ -82,6 +98,55 @@ class Sources:
             lambda: wheels.resolve_stand_in(self.manifest.stand_in, self.manifest.wheels.index, arch, self.network),
         )
 
+    def aws_cli(self, arch: str, source: str, systems: Sequence[str]) -> list[Part]:
+        """Return the AWS CLI for a processor.
+
+        Args:
+            arch: processor.
+            source: OFFICIAL, DEBIAN or AUTO.
+            systems: for which to take it, where it is the distribution's own.
+
+        Raises:
+            SmSshError: it can be had from none of them.
+        """
+        if source in (OFFICIAL, AUTO):
+            part = self._official(AWS_CLI, self.manifest.aws_cli, arch)
+            if source == OFFICIAL or self._answers(part, f"taking each distribution's own AWS CLI for {arch}"):
+                return [part]
+        wanted = [self._system(name) for name in systems]
+        for system in wanted:
+            if source == AUTO and not system.aws_cli:
+                self.progress.say(
+                    f"WARNING {system.name} has no AWS CLI 2 of its own: only thin images can be built for it"
+                )
+        return [
+            self._part(
+                AWS_CLI, one.name, f"{AWS_CLI}/{one.name}/{arch}", partial(self._distributions.aws_cli, one, arch)
+            )
+            for one in wanted
+            if one.aws_cli or source == DEBIAN
+        ]
+
+    def packages(self, arch: str, name: str) -> Part:
+        """Return what the layer installs from a distribution, for builds without a network.
+
+        Args:
+            arch: processor.
+            name: its system.
+
+        Raises:
+            SmSshError: it cannot be had.
+        """
+        one = self._system(name)
+        return self._part(
+            PACKAGES, one.name, f"{PACKAGES}/{one.name}/{arch}", partial(self._distributions.packages, one, arch)
+        )
+
+    def _system(self, name: str) -> System:
+        if name not in self.manifest.systems:
+            raise BadInput(f"no such system: {name}", hint=f"there are {', '.join(self.manifest.systems)}")
+        return self.manifest.systems[name]
+
     def _official(self, component: str, wanted: Official, arch: str) -> Part:
         folder = f"{component}/{arch}"
         names = {
@@ -108,8 +173,10 @@ class Sources:
 
     def _answers(self, part: Part, otherwise: str) -> bool:
         """Whether the official files can be had; where not, say so loudly. That they are not published is an error."""
+        if all(one.locked and (self.folder / one.file).is_file() for one in part.entries):
+            return True
         try:
-            self.network.size(part.entries[0].url)
+            self.network.size(part.entries[0].url, tries=_FEW)
         except Unreachable as error:
             self.progress.say(f"WARNING {error.message}: {otherwise}")
             return False
