@@ -117,4 +117,6 @@ def inspect(image: str) -> dict[str, Any]:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # Where the client sums up at the end, the engine's own words stand before that.
+    lines = [line for line in lines if line.startswith("Error response from daemon: ")] or lines
     return lines[-1].removeprefix("ERROR: ")[:300] if lines else "it said nothing"

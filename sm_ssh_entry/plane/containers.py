@@ -19,6 +19,7 @@ from sm_ssh_entry.plane.environment import NETWORK_NAME
 LABEL = "sm-ssh.job"
 PROCESS_WAY = "to run the job as processes, without an engine: sm-ssh local run -- CMD"
 SERVING_PORT = 8080
+_IMAGE = re.compile(r"[A-Za-z0-9][^\s]*")
 _SIZE = re.compile(r"[0-9]+[bkmg]?", re.IGNORECASE)
 _GPUS = re.compile(r"all|[0-9]{1,3}")
 # What an entry of an env file cannot hold: line ends, and lines longer than the client's buffer of 64 KiB.
@@ -89,8 +90,11 @@ def checked(box: Box) -> Box:
     """Return the box, or say in one line what no engine takes.
 
     Raises:
-        BadInput: a limit is malformed, or a port and no internet exclude each other.
+        BadInput: the name or a limit is malformed, or a port and no internet exclude each other.
     """
+    if not _IMAGE.fullmatch(box.image):
+        # What begins with a dash would be one of the client's own options.
+        raise BadInput(f"{box.image!r} cannot name an image")
     for option, value in (("--memory", box.memory), ("--shm-size", box.shm_size)):
         if value and not _SIZE.fullmatch(value):
             raise BadInput(f"{option} {value!r} is not a size", hint=f"a number with b, k, m or g: {option} 4g")

@@ -1,0 +1,347 @@
+"""Jobs of ``sm-ssh local run --image``: real containers on a network of their own, and the plane on it with them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.machine import Machine
+from tests.images.built import engine, family
+from tests.images.built.local_runs import PYTHON, Runs, container_of, docker_that, node_id, on_engine, words_of
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.images(family.BASE_12)
+
+TRAIN = """\
+COPY --chmod=755 <<'EOF' /usr/local/bin/train
+#!/bin/sh
+cat /opt/ml/input/data/train/part-0 >/opt/ml/model/model.txt
+echo "trained as $(hostname) on $(ls /opt/ml/input/data)"
+EOF
+"""
+SERVE = f"""\
+COPY --chmod=755 <<'EOF' /usr/local/bin/serve
+#!{PYTHON} -I
+import http.server, os, signal
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/ping" else 404)
+        self.end_headers()
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(open("/opt/ml/model/name", "rb").read())
+    def log_message(self, *words): pass
+def stop(*words):
+    print("stopped well", flush=True)
+    os._exit(0)
+signal.signal(signal.SIGTERM, stop)
+http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
+EOF
+"""
+HANDLER = "trap 'echo saving; exit 3' TERM; echo ready; while :; do sleep 0.2; done"
+CONNECT = "import socket; socket.create_connection(('{}', {}), 5); print('reached')"
+
+
+@pytest.fixture
+def runs(image: str, machine: Machine) -> Iterator[Runs]:
+    runs = Runs(machine, image)
+    try:
+        yield runs
+    finally:
+        runs.close()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data, with a comma"
+    folder.mkdir()
+    (folder / "part-0").write_text("learnt\n")
+    return folder
+
+
+def test_held_job_is_logged_in_to_released_and_completes(
+    runs: Runs, derive: Callable[[str, str], str], data: Path
+) -> None:
+    image = derive(runs.image, TRAIN)
+    options = ("--wait", "300", "--channel", f"train={data}", "--env", "NOTE=two\nlines", "--hyperparameter", "lr=1")
+    job = runs.start("held", options=options, image=image)
+    job.online()
+    script = "printenv NOTE; hostname; cat /opt/ml/input/config/hyperparameters.json; touch /opt/ml/input/data/train/x"
+    done = runs.ssh(job.host, script)
+    assert done.stdout == 'two\nlines\nalgo-1\n{\n  "lr": "1"\n}\n'
+    assert "Read-only file system" in done.stderr
+    assert "trained" not in job.log
+    assert runs.described("held")["Status"] == "InProgress"
+    assert runs.ssh(job.host, "sm-wait stop").returncode == 0
+    assert job.end() == 0
+    assert words_of(job.log) == "trained as algo-1 on train"
+    assert (runs.files("held") / "model" / "model.txt").read_text() == "learnt\n"
+    assert runs.described("held")["Status"] == "Completed"
+    assert runs.left() == []
+
+
+def test_status_and_failure_are_the_jobs_own(runs: Runs) -> None:
+    status, log = runs.to_the_end("fails", "sh", "-c", "echo no data >/opt/ml/output/failure; exit 7")
+    assert status == 7, log
+    found = runs.described("fails")
+    assert (found["Status"], found["FailureReason"]) == ("Failed", "no data\n")
+
+
+def test_image_without_the_layer_runs_and_says_so(runs: Runs, plain: str) -> None:
+    status, log = runs.to_the_end("plain", "sh", "-c", "echo ran; exit 4", image=plain)
+    assert (status, words_of(log)) == (4, "ran")
+    warnings = [line for line in log.splitlines() if "WARNING" in line]
+    assert len(warnings) == 1
+    assert "sm-ssh.version" in warnings[0]
+
+
+def test_image_that_cannot_train_is_one_clear_line(runs: Runs, plain: str) -> None:
+    status, log = runs.to_the_end("no-train", image=plain)
+    assert status == 2
+    assert f"the image {plain} has no program train\n" in log
+    assert "Traceback" not in log
+    assert runs.described("no-train")["Status"] == "Stopped"
+
+
+def test_images_own_user_writes_its_model(runs: Runs, derive: Callable[[str, str], str]) -> None:
+    image = derive(runs.image, "USER 1234:1234")
+    script = "id -u; echo x >/opt/ml/model/model.txt && cat /opt/ml/input/config/resourceconfig.json >/dev/null"
+    status, log = runs.to_the_end("own-user", "sh", "-c", script, image=image, options=("--env", "START_SSH=false"))
+    assert (status, words_of(log)) == (0, "1234")
+    assert (runs.files("own-user") / "model" / "model.txt").read_text() == "x\n"
+
+
+def test_processing_command_replaces_the_entrypoint_behind_ours(runs: Runs, data: Path) -> None:
+    script = "cat /opt/ml/processing/input/raw/part-0 >/opt/ml/processing/output/done; exec sleep 300"
+    job = runs.start("process", "sh", "-c", script, kind="processing", options=("--channel", f"raw={data}"))
+    done = runs.machine.run("wait", job.host, "--timeout", "30")
+    assert done.returncode == 0, done.stderr + job.log
+    done = runs.ssh(job.host, "tr '\\0' ' ' </proc/1/cmdline; hostname")
+    assert done.stdout == "sleep 300 algo-1\n", done.stderr
+    request = json.loads((runs.files("process") / "config" / "processingjobconfig.json").read_text())
+    assert request["ProcessingJobName"] == "process"
+    assert request["AppSpecification"]["ContainerEntrypoint"] == ["/opt/sm-ssh/bin/sm-ssh-entry", "sh", "-c", script]
+    assert (runs.files("process") / "processing" / "output" / "done").read_text() == "learnt\n"
+    assert runs.described("process", "processing")["Status"] == "InProgress"
+    # sleep as process 1 does not hear of SIGTERM.
+    job.process.send_signal(signal.SIGTERM)
+    job.saw("stopping")
+    job.process.send_signal(signal.SIGTERM)
+    assert job.end() == 137
+    assert runs.described("process", "processing")["Status"] == "Stopped"
+
+
+def test_processing_without_a_command_is_the_images_own(runs: Runs, derive: Callable[[str, str], str]) -> None:
+    image = derive(runs.image, 'ENTRYPOINT ["sh", "-c", "echo own; echo bad rows >/opt/ml/output/message; exit 5"]')
+    status, log = runs.to_the_end("own-entrypoint", image=image, kind="processing")
+    assert (status, words_of(log)) == (5, "own")
+    found = runs.described("own-entrypoint", "processing")
+    assert (found["Status"], found["ExitMessage"]) == ("Failed", "bad rows\n")
+
+
+def test_two_nodes_know_each_other_and_one_logs_in_to_the_other(runs: Runs, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    machine = runs.machine
+    machine.call(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
+    public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
+    options = ("--nodes", "2", "--env", f"SSH_AUTHORIZED_KEYS={public}", "--wait", "300")
+    job = runs.start("pair", "sleep", "300", options=options)
+    for node in ("algo-1", "algo-2"):
+        done = machine.run("wait", f"{node}.{job.host}", "--timeout", "40")
+        assert done.returncode == 0, done.stderr + job.log
+    said = machine.call(["ssh-agent", "-s"]).stdout.replace(";", "\n")
+    variables = dict(line.split("=", 1) for line in said.split() if "=" in line)
+    try:
+        assert machine.call(["ssh-add", "-q", str(key)], env=variables).returncode == 0
+        hop = "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new algo-2 hostname; getent hosts algo-1 algo-2"
+        forwarding = ("-A", "-o", f"IdentityFile={key}")
+        done = runs.ssh(f"algo-1.{job.host}", hop, options=forwarding, env=variables | {"SSH_KEY": str(key)})
+    finally:
+        machine.call(["kill", variables["SSH_AGENT_PID"]])
+    lines = done.stdout.splitlines()
+    assert lines[0] == "algo-2", done.stderr
+    assert len({line.split()[0] for line in lines[1:]}) == 2
+
+
+def test_one_failed_node_ends_the_others(runs: Runs) -> None:
+    script = "trap 'exit 0' TERM; [ $(hostname) = algo-2 ] && exit 9; while :; do sleep 0.2; done"
+    status, log = runs.to_the_end("one-fails", "sh", "-c", script, options=("--nodes", "3"))
+    assert status == 9, log
+    assert runs.left() == []
+
+
+def test_without_internet_only_the_plane_is_reached(runs: Runs) -> None:
+    # The host's own address on the engine's default network: another host, as seen from the job's.
+    other = engine.docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").stdout
+    seen = {}
+    with socket.create_server((other.strip(), 0)) as listening:
+        host, port = listening.getsockname()[:2]
+        for name, option in (("open", "--internet"), ("closed", "--no-internet")):
+            job = runs.start(name, "sleep", "300", options=(option, "--wait", "300"))
+            job.online()
+            seen[name] = runs.ssh(job.host, f'cat /proc/net/route; {PYTHON} -c "{CONNECT.format(host, port)}"')
+    assert seen["open"].stdout.endswith("reached\n"), seen["open"].stderr
+    assert "reached" not in seen["closed"].stdout
+    assert "Network is unreachable" in seen["closed"].stderr
+    # Destination 0 is the default route: there is none.
+    routes = [line.split()[1] for line in seen["closed"].stdout.splitlines() if line.startswith("eth0")]
+    assert routes, seen["closed"]
+    assert "00000000" not in routes
+
+
+@pytest.mark.parametrize("options", [(), ("--no-internet",)], ids=["published", "no-internet"])
+def test_endpoint_serves_is_logged_in_to_and_stops(
+    runs: Runs, derive: Callable[[str, str], str], tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "name").write_text("iris")
+    words = ("--channel", f"model={model}", *options)
+    job = runs.start(f"endpoint{len(options)}", image=derive(runs.image, SERVE), kind="serve", options=words)
+    where = job.saw(r"in service: GET (http://[0-9.:]+)/ping answers 200").group(1)
+    assert where.startswith("http://127.0.0.1:") == (not options)
+    with urllib.request.urlopen(urllib.request.Request(f"{where}/invocations", data=b"{}"), timeout=20) as answer:
+        assert answer.read() == b"iris"
+    identity = node_id(job)
+    assert runs.machine.run("wait", identity, "--timeout", "30").returncode == 0, job.log
+    done = runs.ssh(identity, "cat /opt/ml/model/name; touch /opt/ml/model/new")
+    assert done.stdout == "iris"
+    assert "Read-only file system" in done.stderr
+    job.process.send_signal(signal.SIGINT)
+    assert job.end() == 0
+    assert words_of(job.log) == "stopped well"
+
+
+def test_endpoints_models_are_where_the_service_puts_them(runs: Runs, data: Path) -> None:
+    script = "echo $SAGEMAKER_MULTI_MODEL; cat /opt/ml/models/*/model/part-0; touch /opt/ml/models/a/model/x"
+    options = ("--multi-model", "--channel", f"a={data}", "--channel", f"b={data}")
+    status, log = runs.to_the_end("many", "sh", "-c", script, kind="serve", options=options)
+    assert status == 1
+    assert words_of(log).splitlines()[:3] == ["true", "learnt", "learnt"]
+    assert "Read-only file system" in log
+    # Without a model there is the folder, as closed as with one.
+    status, log = runs.to_the_end("none", "sh", "-c", "touch /opt/ml/model/x", kind="serve")
+    assert status == 1
+    assert "Read-only file system" in log
+
+
+def test_limits_hold_in_the_container(runs: Runs) -> None:
+    script = (
+        "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null;"
+        "cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null;"
+        "df -k --output=size /dev/shm | tail -n 1"
+    )
+    options = ("--memory", "300m", "--cpus", "0.5", "--shm-size", "80m")
+    status, log = runs.to_the_end("limited", "sh", "-c", script, options=options)
+    assert status == 0, log
+    memory, processors, shared = (line.split()[0] for line in words_of(log).splitlines())
+    assert (memory, processors, shared) == (str(300 << 20), "50000", str(80 << 10))
+
+
+def test_stop_reaches_the_command_and_waits_for_it(runs: Runs) -> None:
+    job = runs.start("stops-well", "sh", "-c", HANDLER)
+    job.saw("ready")
+    job.process.send_signal(signal.SIGTERM)
+    assert job.end() == 3
+    assert "| saving" in job.log
+    assert "stopping algo-1: SIGTERM, up to 120 s" in job.log
+
+
+def test_second_interrupt_kills_what_ignores_the_first(runs: Runs) -> None:
+    job = runs.start("stubborn", "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.2; done")
+    job.saw("ready")
+    job.process.send_signal(signal.SIGINT)
+    job.saw("stopping")
+    job.process.send_signal(signal.SIGINT)
+    assert job.end() == 137
+    assert runs.described("stubborn")["Status"] == "Stopped"
+    assert runs.left() == []
+
+
+def test_nothing_is_left_when_ours_is_killed(runs: Runs) -> None:
+    job = runs.start("orphan", "sh", "-c", HANDLER, options=("--nodes", "2"))
+    wait_until(lambda: job.log.count("ready") == 2, 60, what="both nodes run")
+    assert len(runs.left()) == 4
+    job.process.kill()
+    wait_until(lambda: not runs.left(), 60, every=0.2, what="nothing left")
+    wait_until(lambda: runs.described("orphan")["Status"] == "Stopped", 30, every=0.2, what="the record is closed")
+    # Its name is free again.
+    assert runs.to_the_end("orphan", "true")[0] == 0
+
+
+def test_what_a_dead_machine_has_left_goes_with_the_next_job(runs: Runs, tmp_path: Path) -> None:
+    ours = runs.machine.folder / "local" / "jobs" / "long-gone" / "1"
+    made = f"{engine.LABEL}-{tmp_path.name}"
+    for folder, name in ((ours, f"{made}-ours"), (tmp_path / "jobs" / "other" / "1", f"{made}-theirs")):
+        label = ("--label", f"sm-ssh.job={folder}", "--label", engine.LABEL)
+        engine.docker("network", "create", *label, name)
+        engine.docker("create", *label, "--name", name, "--network", name, runs.image, "true")
+    try:
+        status, log = runs.to_the_end("sweeps", "true")
+        assert status == 0
+        assert "cut off" in log
+        assert on_engine(ours.parents[2]) == []
+        assert len(on_engine(tmp_path)) == 2
+    finally:
+        engine.docker("rm", "--force", f"{made}-theirs", check=False)
+        engine.docker("network", "rm", f"{made}-theirs", check=False)
+
+
+def test_a_container_stopped_or_removed_from_outside_ends_its_own_job(runs: Runs) -> None:
+    jobs = [runs.start(name, "sh", "-c", HANDLER) for name in ("stopped", "removed")]
+    for job in jobs:
+        job.saw("ready")
+    engine.docker("stop", container_of(runs, "stopped"))
+    assert jobs[0].end() == 3
+    # The other job is not concerned: it has a container, a network and a listener of its own.
+    assert jobs[1].process.poll() is None
+    assert len(runs.left()) == 3
+    engine.docker("rm", "--force", container_of(runs, "removed"))
+    assert jobs[1].end() == 137
+    assert runs.described("removed")["Status"] == "Stopped"
+
+
+def test_no_value_stands_in_the_clients_arguments(runs: Runs, tmp_path: Path) -> None:
+    values = {"PLAIN": "s3cret", "LINES": "first-s3cret\nlast-s3cret ", "SPACES": " s3cret # 'x' \"y\" ${PATH}"}
+    options = tuple(word for name, value in values.items() for word in ("--env", f"{name}={value}"))
+    with docker_that(tmp_path, f'echo "$@" >>{tmp_path}/calls') as env:
+        before, runs.machine.env = runs.machine.env, {**runs.machine.env, **env}
+        try:
+            status, log = runs.to_the_end("secrets", "env", "-0", options=options)
+        finally:
+            runs.machine.env = before
+    assert status == 0
+    seen = words_of(log).split("\0")
+    assert [f"{name}={value}" for name, value in values.items() if f"{name}={value}" not in seen] == []
+    calls = (tmp_path / "calls").read_text()
+    assert "create" in calls
+    assert "s3cret" not in calls
+    assert runs.machine.env["AWS_SECRET_ACCESS_KEY"] not in calls
+
+
+def test_engine_somewhere_else_is_one_clear_line(runs: Runs, tmp_path: Path) -> None:
+    config = '[{"Gateway":"10.254.253.252"}]'
+    with docker_that(tmp_path, f"case \"$*\" in *'json .IPAM'*) echo '{config}'; exit;; esac") as env:
+        done = runs.machine.run("local", "run", "--image", runs.image, "--name", "far", "--", "true", env=env)
+    assert done.returncode == 23, done.stderr
+    assert "cannot listen on 10.254.253.252" in done.stderr
+    assert "sm-ssh local run -- CMD" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_gpus_that_the_engine_lacks_are_one_clear_line(runs: Runs) -> None:
+    if engine.docker("run", "--rm", "--gpus", "all", runs.image, "true", check=False).returncode == 0:
+        pytest.skip("this engine has GPUs")
+    status, log = runs.to_the_end("no-gpus", "true", options=("--gpus", "all"))
+    assert status == 23
+    assert "no GPUs" in log
+    assert "Traceback" not in log
