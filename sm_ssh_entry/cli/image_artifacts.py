@@ -110,8 +110,8 @@ def _resolving(command: C) -> C:
 def fetch(packages: bool, **options: Any) -> int:
     """Download what images are made of, each file checked against the lock; goes on where an earlier fetch stopped.
 
-    Two locks are read: yours (--lock), and the one that comes with sm-ssh. What neither holds is resolved now and kept in
-    yours, which wins and is the only one that is ever written.
+    Two locks are read: yours (--lock), and the one that comes with sm-ssh. What neither holds is resolved now and kept
+    in yours, which wins and is the only one that is ever written.
     """
     from sm_ssh_entry.images import fetch as path
 
@@ -129,8 +129,8 @@ def fetch(packages: bool, **options: Any) -> int:
 def lock(only: tuple[str, ...], **options: Any) -> int:
     """Resolve what images are made of to URLs, sizes and checksums, anew, into your lock (--lock).
 
-    A publisher's own checksum is taken where there is one. Where there is none (AWS), the file is fetched, its signature is
-    checked if you pass its key (--key), and what came is locked.
+    A publisher's own checksum is taken where there is one. Where there is none (AWS), the file is fetched, its
+    signature is checked if you pass its key (--key), and what came is locked.
     """
     from sm_ssh_entry.images import fetch as path
 
@@ -138,6 +138,39 @@ def lock(only: tuple[str, ...], **options: Any) -> int:
     with _prepared(request, only or _COMPONENTS, renew=True) as (parts, sources, locks, place):
         outcome = path.lock(parts, sources, locks, place)
     _tell(outcome, f"are in the lock {locks.own}", locks, request.output)
+    return 0
+
+
+@click.command()
+@_TO
+@_LOCK
+@_TOML
+@_KEY
+@_OUTPUT
+def verify(*, to: Path, lock: Path | None, toml: Path | None, key: tuple[str, ...], output: str) -> int:
+    """Check every fetched file: its size and checksum against the locks, and its signature where you pass a key."""
+    from sm_ssh_entry.errors import ArtifactRefused
+    from sm_ssh_entry.images import files, manifest
+    from sm_ssh_entry.images.locks import NAME, Locks
+    from sm_ssh_entry.images.verify import SOUND, verify
+
+    shipped = files.source() / "images"
+    what = manifest.read(toml or shipped / "artifacts.toml")
+    found = verify(to, Locks(shipped / NAME, lock or to / NAME), what, _keys(key))
+    bad = [one for one in found if one.state not in SOUND]
+    if output == "json":
+        rows = [{"file": one.file, "good": one.state in SOUND, "state": one.state.value} for one in found]
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        for one in found:
+            click.echo(f"{one.state.value:<34} {one.file}" + (f"  ({one.detail})" if one.detail else ""))
+    if bad:
+        raise ArtifactRefused(
+            f"{len(bad)} of {len(found)} files in {to} must not be built from: {', '.join(one.file for one in bad)}",
+            hint="sm-ssh image fetch fetches again what is damaged or missing",
+        )
+    if output == "plain":
+        click.echo(f"{len(found)} files are good")
     return 0
 
 

@@ -35,7 +35,7 @@ class Lines:
         self._lock = threading.Lock()
         self._said: dict[str, float] = {}
 
-    def begin(self, name: str, total: int) -> None:
+    def begin(self, name: str, total: int) -> None:  # noqa: ARG002 - Progress
         """Remember the time."""
         with self._lock:
             self._said[name] = time.monotonic()
@@ -84,7 +84,7 @@ class Bars:
         else:
             self._tasks[name] = self.picture.add_task(name.rpartition("/")[2][:40], total=length)
 
-    def at(self, name: str, done: int, total: int) -> None:
+    def at(self, name: str, done: int, total: int) -> None:  # noqa: ARG002 - Progress
         """Move it."""
         self.picture.update(self._tasks[name], completed=done)
 

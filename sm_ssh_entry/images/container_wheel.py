@@ -1,6 +1,6 @@
-"""The container's half of sm-ssh as a wheel of its own: what runs in a container, and nothing of the laptop or the plane.
+"""The container's half of sm-ssh as a wheel of its own: nothing of the laptop or the plane is in it.
 
-The same source gives the same bytes: no time, no order of a folder and no compression level of a library's choice is in it.
+The same source gives the same bytes: no time, no order of a folder and no compression of a library's choice is in it.
 """
 
 from __future__ import annotations

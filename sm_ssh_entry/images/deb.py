@@ -1,7 +1,7 @@
 """A Debian package written by hand: an ar archive of two tar files. The same content gives the same bytes.
 
-deb(5): ``debian-binary``, then ``control.tar``, then ``data.tar``. Both may be without compression, which is what depends on
-no library's version.
+deb(5): ``debian-binary``, then ``control.tar``, then ``data.tar``. Both may be without compression, which depends on no
+library's version.
 """
 
 from __future__ import annotations

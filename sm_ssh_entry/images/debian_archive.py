@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import lzma
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from sm_ssh_entry.images.download import Download, Progress
 from sm_ssh_entry.images.lockfile import Entry, relative
 from sm_ssh_entry.images.network import Network
 from sm_ssh_entry.images.signature import signed_text
+from sm_ssh_entry.images.storage import write_whole
 
 _RELEASE_LIMIT = 8 << 20
 _RELEASE = {"Suite", "Codename", "Valid-Until", "Acquire-By-Hash", "SHA256"}
@@ -41,63 +41,71 @@ class Suite:
     areas: tuple[str, ...]
 
 
-def index(suites: Sequence[Suite], arch: str, keyring: Path, *, network: Network, progress: Progress) -> Index:
-    """Return the packages of some suites.
+class Archive:
+    """Reads suites for one processor.
 
     Args:
-        suites: which.
         arch: processor.
         keyring: the archive's public keys.
         network: opens addresses.
         progress: is told.
-
-    Raises:
-        ArtifactRefused: a signature or checksum does not hold.
-        SmSshError: something cannot be fetched.
+        scratch: a folder for what is read.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        found = [
-            package for suite in suites for package in _packages(suite, arch, keyring, network, progress, Path(scratch))
-        ]
-    return Index(found)
 
+    def __init__(self, arch: str, keyring: Path, *, network: Network, progress: Progress, scratch: Path) -> None:
+        self._arch = arch
+        self._keyring = keyring
+        self._network = network
+        self._progress = progress
+        self._scratch = scratch
 
-def _packages(
-    suite: Suite, arch: str, keyring: Path, network: Network, progress: Progress, scratch: Path
-) -> Iterator[Package]:
-    release = _release(suite, keyring, network, scratch)
-    sums = {name: (int(size), sha256) for sha256, size, name in map(str.split, release["SHA256"].strip().splitlines())}
-    top = f"{suite.archive}/dists/{suite.name}"
-    for area in suite.areas:
-        name = f"{area}/binary-{arch}/Packages.xz"
-        if name not in sums:
-            raise NotFound(
-                f"{top} has no {name}", hint="is that processor, or that part of the archive, still published?"
+    def index(self, suites: Sequence[Suite]) -> Index:
+        """Return the packages of some suites.
+
+        Args:
+            suites: which.
+
+        Raises:
+            ArtifactRefused: a signature or checksum does not hold, or a list is of no known form.
+            SmSshError: something cannot be fetched.
+        """
+        try:
+            return Index(package for suite in suites for package in self._packages(suite))
+        except (KeyError, ValueError, lzma.LZMAError) as error:
+            raise ArtifactRefused(f"{suites[0].archive}: a list of packages is of no known form: {error}") from error
+
+    def _packages(self, suite: Suite) -> Iterator[Package]:
+        release = self._release(suite)
+        rows = map(str.split, release["SHA256"].strip().splitlines())
+        sums = {name: (int(size), sha256) for sha256, size, name in rows}
+        top = f"{suite.archive}/dists/{suite.name}"
+        for area in suite.areas:
+            name = f"{area}/binary-{self._arch}/Packages.xz"
+            if name not in sums:
+                raise NotFound(f"{top} has no {name}", hint="is that processor, or that area, still published?")
+            size, sha256 = sums[name]
+            # By its checksum, where the archive has that: a mirror that is being updated then gives what we ask for.
+            by_hash = release.get("Acquire-By-Hash") == "yes"
+            place = f"{area}/binary-{self._arch}/by-hash/SHA256/{sha256}" if by_hash else name
+            entry = Entry("packages", suite.name, f"{suite.name}/{name}", f"{top}/{place}", size, sha256, "")
+            Download(entry, self._scratch, self._network, self._progress, threading.Event()).run()
+            text = lzma.decompress((self._scratch / entry.file).read_bytes()).decode("utf-8")
+            yield from (_package(suite, fields) for fields in paragraphs(text, _PACKAGE))
+
+    def _release(self, suite: Suite) -> dict[str, str]:
+        url = f"{suite.archive}/dists/{suite.name}/InRelease"
+        path = self._scratch / f"InRelease of {suite.name}"
+        write_whole(path, self._network.read(url, _RELEASE_LIMIT))
+        release = next(paragraphs(signed_text(path, self._keyring), _RELEASE), {})
+        if suite.name not in (release.get("Codename"), release.get("Suite")) or "SHA256" not in release:
+            raise ArtifactRefused(f"{url} is signed, but is that of {release.get('Codename') or 'no suite'}")
+        until = release.get("Valid-Until")
+        if until and parsedate_to_datetime(until) < datetime.now(timezone.utc):
+            raise ArtifactRefused(
+                f"{url} was valid until {until}: it may hide newer security updates",
+                hint="is this machine's clock right? is the mirror kept up to date?",
             )
-        size, sha256 = sums[name]
-        # By its checksum, where the archive has that: a mirror in the middle of an update then gives what we ask for.
-        by_hash = release.get("Acquire-By-Hash") == "yes"
-        place = f"{area}/binary-{arch}/by-hash/SHA256/{sha256}" if by_hash else name
-        entry = Entry("packages", suite.name, f"{suite.name}/{name}", f"{top}/{place}", size, sha256, "")
-        Download(entry, scratch, network, progress, threading.Event()).run()
-        text = lzma.decompress((scratch / entry.file).read_bytes()).decode("utf-8")
-        yield from (_package(suite, fields) for fields in paragraphs(text, _PACKAGE))
-
-
-def _release(suite: Suite, keyring: Path, network: Network, scratch: Path) -> dict[str, str]:
-    url = f"{suite.archive}/dists/{suite.name}/InRelease"
-    path = scratch / f"InRelease of {suite.name}"
-    path.write_bytes(network.read(url, _RELEASE_LIMIT))
-    release = next(paragraphs(signed_text(path, keyring), _RELEASE), {})
-    if suite.name not in (release.get("Codename"), release.get("Suite")) or "SHA256" not in release:
-        raise ArtifactRefused(f"{url} is signed, but is that of {release.get('Codename') or 'no suite'}")
-    until = release.get("Valid-Until")
-    if until and parsedate_to_datetime(until) < datetime.now(timezone.utc):
-        raise ArtifactRefused(
-            f"{url} was valid until {until}: it may hide newer security updates",
-            hint="is this machine's clock right? is the mirror kept up to date?",
-        )
-    return release
+        return release
 
 
 def _package(suite: Suite, fields: dict[str, str]) -> Package:

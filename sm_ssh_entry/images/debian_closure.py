@@ -54,7 +54,7 @@ class Index:
                 self._providers[term.name].append((package.name, term.version))
 
     def base(self) -> set[str]:
-        """Return the names of what every minimal base has: no package that only one of several ways to make it brings."""
+        """Return the names of what every minimal base has: none that is one choice of several."""
         essential = sorted(package.name for package in self._packages.values() if package.base)
         return {package.name for package in self.closure(essential, (), sure=True)}
 
@@ -94,7 +94,7 @@ class Index:
 
     def _serving(self, term: Term, there: Collection[str]) -> list[str]:
         package = self._packages.get(term.name)
-        # What is there without being in the archive has no version to judge: whoever says that it is there answers for it.
+        # What is there without being in the archive has no version to judge: whoever says that it is there knows.
         itself = (
             [term.name] if (package and term.admits(package.version)) or (not package and term.name in there) else []
         )

@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import total_ordering
 from itertools import zip_longest
+from typing import Any
 
 _TERM = re.compile(
     r"^\s*(?P<name>[a-z0-9][a-z0-9+.-]*)(?::[a-z0-9-]+)?\s*"
     r"(?:\(\s*(?P<relation><<|<=|=|>=|>>)\s*(?P<version>[^\s)]+)\s*\))?\s*(?:\[[^]]*\])?\s*$"
 )
-_RELATIONS: dict[str, Callable[[object, object], bool]] = {
+_RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "<<": operator.lt,
     "<=": operator.le,
     "=": operator.eq,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from sm_ssh_entry.errors import BadInput
-from sm_ssh_entry.images import debian_archive
-from sm_ssh_entry.images.debian_archive import Suite
+from sm_ssh_entry.images.debian_archive import Archive, Suite
 from sm_ssh_entry.images.debian_closure import Index, Package
 from sm_ssh_entry.images.download import Progress
 from sm_ssh_entry.images.lockfile import Entry
@@ -70,9 +70,9 @@ class Distributions:
         if key not in self._indexes:
             suites = [_suite(system, name, arch) for name in system.suites]
             keyring = self._keys.get(system.name, system.keyring)
-            self._indexes[key] = debian_archive.index(
-                suites, arch, keyring, network=self._network, progress=self._progress
-            )
+            with tempfile.TemporaryDirectory() as scratch:
+                archive = Archive(arch, keyring, network=self._network, progress=self._progress, scratch=Path(scratch))
+                self._indexes[key] = archive.index(suites)
         return self._indexes[key]
 
 

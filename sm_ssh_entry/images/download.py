@@ -1,7 +1,7 @@
 """One file from its address to its place: goes on where an earlier try stopped, and is not there before it is right.
 
-What has come lies in ``NAME.part``; ``NAME.part.tag`` holds the server's name for that content (its ETag), so that the rest of
-another file is never put behind it. The place itself is only ever taken by a rename.
+What has come lies in ``NAME.part``; ``NAME.part.tag`` holds the server's name for that content (its ETag), so that the
+rest of another file is never put behind it. The place itself is only ever taken by a rename.
 """
 
 from __future__ import annotations

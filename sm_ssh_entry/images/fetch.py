@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from sm_ssh_entry.errors import ArtifactRefused
 from sm_ssh_entry.images import container_wheel, official, stand_in, sums
+from sm_ssh_entry.images.distribution import AWS_CLI, PACKAGES
 from sm_ssh_entry.images.locks import Locks
 from sm_ssh_entry.images.manifest import Manifest
 from sm_ssh_entry.images.parallel import fetch_all
-from sm_ssh_entry.images.distribution import AWS_CLI, PACKAGES
 from sm_ssh_entry.images.sources import AGENT, DEBIAN, OFFICIAL, STAND_IN, WHEELS, Part, Sources
 from sm_ssh_entry.images.storage import sha256_of, write_whole
 
@@ -150,8 +150,9 @@ def _check_signatures(part: Part, sources: Sources, place: Place) -> None:
     key = place.keys.get(part.component)
     if key is None:
         if not all(one.locked for one in part.entries):
+            option = f"--key {part.component}=FILE"
             sources.progress.say(
-                f"WARNING {part.folder}: locked as it came, its signature is not checked: --key {part.component}=FILE does"
+                f"WARNING {part.folder}: locked as it came, its signature unchecked; {option} checks it"
             )
         return
     try:

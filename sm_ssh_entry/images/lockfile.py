@@ -1,7 +1,6 @@
 """What we got: one sorted JSON list of files, each with where it is from, its size and its checksum.
 
-Two locks are read. The shipped one holds what never changes at its address (wheels). Everything else is kept in the user's own,
-which wins over the shipped one and is the only one that is ever written.
+The shipped one holds what never changes at its address (wheels); the user's own, all else.
 """
 
 from __future__ import annotations

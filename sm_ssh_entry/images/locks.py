@@ -41,11 +41,22 @@ class Locks:
                 return sorted(found)
         return []
 
+    def entry(self, file: str) -> Entry | None:
+        """Return what is locked for one file.
+
+        Args:
+            file: below the folder of artifacts.
+        """
+        return self._own.get(file) or self._shipped.get(file)
+
     def keep(self, fresh: Iterable[Entry]) -> bool:
-        """Put whole folders into the user's own lock, instead of what is locked for them. Return whether it has changed.
+        """Put whole folders into the user's own lock, instead of what is locked for them.
 
         Args:
             fresh: all entries of some folders, all locked.
+
+        Returns:
+            Whether it has changed.
 
         Raises:
             NoSpace: the disk is full.

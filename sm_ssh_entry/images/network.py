@@ -1,7 +1,7 @@
 """How a URL is opened: proxies, certificates and mirrors. TLS is always checked.
 
 Proxies are those of the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY). Certificates are the system's (SSL_CERT_FILE,
-SSL_CERT_DIR), and beside them those of REQUESTS_CA_BUNDLE and AWS_CA_BUNDLE, which companies set for pip and for AWS tools.
+SSL_CERT_DIR), and beside them those of REQUESTS_CA_BUNDLE and AWS_CA_BUNDLE, which companies set for pip and AWS tools.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
 _SECONDS = 30.0
 TRIES = 5
 _FIRST_PAUSE = 0.5
-# Answers after which the same question may well be answered: time-outs, too many requests, and what servers say when busy.
+# Answers after which the same question may well be answered: time-outs, too many requests, and what busy servers say.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -227,7 +227,7 @@ class failures:  # noqa: N801 - a context manager that reads as a word
 class _NoDowngrade(urllib.request.HTTPRedirectHandler):
     """What was asked for over TLS is never taken from where there is none."""
 
-    def redirect_request(
+    def redirect_request(  # noqa: PLR0917 - the library's signature
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):

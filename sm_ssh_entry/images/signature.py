@@ -58,7 +58,7 @@ def check_detached(path: Path, signature: Path, keyring: Path, fingerprint: str)
     valid = [line.split()[-1] for line in status.splitlines() if line.startswith("[GNUPG:] VALIDSIG ")]
     if not valid or (fingerprint and fingerprint not in valid):
         raise ArtifactRefused(
-            f"{path.name} is signed by {valid[0] if valid else 'nobody'}, not by {fingerprint or 'a key of the keyring'}",
+            f"{path.name} is signed by {valid[0] if valid else 'nobody'}, not by {fingerprint or 'the key given'}",
             hint="artifacts.toml names the fingerprint; has its publisher changed the key?",
         )
     return valid[0]
@@ -88,7 +88,7 @@ def _keys(path: Path) -> bytes:
     except OSError as error:
         raise BadInput(
             f"there is no keyring {path}: {error.strerror}",
-            hint="debian-archive-keyring and ubuntu-keyring are packages that have them; --key NAME=FILE names another file",
+            hint="the packages debian-archive-keyring and ubuntu-keyring have them; --key NAME=FILE names another file",
         ) from error
     if not content.lstrip().startswith(b"-----BEGIN"):
         return content

@@ -1,4 +1,4 @@
-"""Who gives what: for each component its sources, each from the lock where it is locked and resolved where it is not."""
+"""Who gives what: each component of each of its sources, from the lock, or resolved where it is not locked."""
 
 from __future__ import annotations
 
@@ -154,7 +154,6 @@ class Sources:
         }
 
         def first() -> list[Entry]:
-            self.progress.say(f"{folder}: {wanted.version} is locked by this first fetch")
             return [
                 Entry(component, OFFICIAL, f"{folder}/{name}", url, -1, "", wanted.version)
                 for name, url in names.items()

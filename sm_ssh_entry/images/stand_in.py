@@ -1,7 +1,7 @@
 """The stand-in agent as a package of the official one's shape: for builds where AWS cannot be reached.
 
-``/usr/bin/amazon-ssm-agent`` starts the local control plane's agent, on the layer's own Python, from a folder of its own:
-``any/`` holds our modules and what serves every Python, ``cp311/`` what is compiled for one. botocore is the layer's.
+``/usr/bin/amazon-ssm-agent`` starts the local control plane's agent, on the layer's own Python, from a folder of its
+own: ``any/`` has our modules and what serves every Python, ``cp311/`` what serves one. botocore is the layer's.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from sm_ssh_entry.plane.agent.__main__ import main
 sys.exit(main())
 '''
 _NOTICE = """\
-This is not the official amazon-ssm-agent. It is the stand-in agent of sm-ssh, which speaks with sm-ssh's local control plane
-(sm-ssh local up) and is never part of a release. `sm-ssh image fetch --agent official` fetches the official one.
+This is not the official amazon-ssm-agent. It is the stand-in agent of sm-ssh, which speaks with sm-ssh's local control
+plane (sm-ssh local up) and is never part of a release. `sm-ssh image fetch --agent official` fetches the official one.
 """
 
 

@@ -88,7 +88,7 @@ def serves_all(entry: Entry) -> bool:
 
 
 def _report(index: str, options: Sequence[str], requirements: Sequence[str], network: Network) -> list[dict[str, Any]]:
-    # --isolated shuts out the user's variables and configuration; PIP_CONFIG_FILE the machine's, which may add local folders.
+    # --isolated shuts out the user's variables and configuration; PIP_CONFIG_FILE the machine's, which may add folders.
     environment = {**os.environ, "PIP_CONFIG_FILE": os.devnull}
     bundle = next(
         (environment[one] for one in ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FILE") if one in environment), ""
