@@ -1,8 +1,9 @@
 """The whole story on one machine, offline: ``make demo`` runs this.
 
-A training job is held before its start; we log in with the system's ``ssh``, look around, fetch a page through a
-forwarded port, release the job, follow its training to the model file. Each step checks what it shows: the demo ends
-with 0 only if all of it really happened.
+Where a Docker engine answers and has the image sm-ssh-base, the job runs in a container of it, else as processes;
+SM_SSH_DEMO_IMAGE names another image, or, empty, none. A training job is held before its start; we log in with the
+system's ``ssh``, look around, fetch a page through a forwarded port, release the job, follow its training to the model
+file. Each step checks what it shows: the demo ends with 0 only if all of it really happened.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+IMAGES = ("sm-ssh-base:debian-12", "sm-ssh-test/sm-ssh-base:debian-12")
+OUR_PYTHON = "/opt/sm-ssh/bin/python"
 SM_SSH = [sys.executable, "-m", "sm_ssh_entry.cli.main"]
 JOB = "demo"
 HOST = f"{JOB}.training.sagemaker"
@@ -33,15 +37,29 @@ class Failed(Exception):
     """A step did not show what it promised."""
 
 
+@dataclass(frozen=True)
+class Where:
+    """What the job runs in, and what is where in it: a container of ``image``; ``""``: processes here."""
+
+    image: str
+    python: str
+    scripts: Path
+    scratch: Path
+    said: str
+
+
 class Demo:
     """What the steps share: the folder, the environment, the job's log, the clock."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, where: Where) -> None:
         self.folder = folder
+        self.where = where
         home = folder / "home"
         home.mkdir()
         # A home of its own: your ~/.ssh and ~/.sm-ssh are neither read nor written.
         self.env = {**os.environ, "HOME": str(home), "SM_SSH_LOCAL_DIR": str(folder / "local")}
+        # The engine that you have chosen stands in your own home.
+        self.env.setdefault("DOCKER_CONFIG", str(Path.home() / ".docker"))
         self.log: list[str] = []
         self.job: subprocess.Popen[str] | None = None
         self.timings: list[tuple[str, float]] = []
@@ -88,6 +106,44 @@ class Demo:
             self.changed.notify_all()
 
 
+def docker(*words: str) -> str:
+    """Return what the engine's client says, ``""`` where there is none or it fails."""
+    try:
+        done = subprocess.run(
+            ["docker", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def choose(folder: Path) -> Where:
+    """Choose between a container and processes, and say why."""
+    named = os.environ.get("SM_SSH_DEMO_IMAGE")
+    reason = "SM_SSH_DEMO_IMAGE is empty" if named == "" else ""
+    if not reason and not docker("version", "--format", "{{.Server.Version}}"):
+        reason = "no container engine answers here"
+    label = '{{index .Config.Labels "sm-ssh.version"}}'
+    there = (
+        []
+        if reason
+        else [one for one in ((named,) if named else IMAGES) if docker("image", "inspect", "--format", label, one)]
+    )
+    if named and not there:
+        raise Failed(f"SM_SSH_DEMO_IMAGE={named}: {reason or 'no such image here, or it lacks the sm-ssh layer'}")
+    if not there:
+        reason = reason or f"the engine has no image {IMAGES[0]}; make images builds it"
+        return Where("", sys.executable, HERE, folder, f"The job runs as processes of this machine: {reason}.")
+    ask = f"command -v python3 || command -v {OUR_PYTHON}"
+    python = docker("run", "--rm", "--network", "none", "--entrypoint", "/bin/sh", there[0], "-c", ask)
+    if not python:
+        raise Failed(f"{there[0]} has no Python to run the demo's script with")
+    own = "the image's own" if python != OUR_PYTHON else "sm-ssh's own; the image has none for its users"
+    said = f"The job runs in a container of {there[0]}, its script with {python} ({own})."
+    # docs/demo is the job's channel "train", and so is in the container.
+    return Where(there[0], python, Path("/opt/ml/input/data/train"), Path("/tmp"), said)
+
+
 @contextlib.contextmanager
 def step(demo: Demo, title: str) -> Iterator[None]:
     """Print a step's title, time it, keep the time."""
@@ -109,7 +165,8 @@ def start_plane(demo: Demo) -> None:
 def start_job(demo: Demo) -> None:
     """Start a training job that is held before its first line."""
     words = ["local", "run", "--name", JOB, "--wait", "300", "--env", f"DEMO_VALUE={SECRET}"]
-    words += ["--channel", f"train={HERE}", "--", sys.executable, str(HERE / "train.py")]
+    words += ["--image", demo.where.image] if demo.where.image else []
+    words += ["--channel", f"train={HERE}", "--", demo.where.python, str(demo.where.scripts / "train.py")]
     demo.job = subprocess.Popen(
         [*SM_SSH, *words],
         env=demo.env,
@@ -129,9 +186,9 @@ def log_in(demo: Demo) -> None:
     environment = demo.check(demo.ssh(command="env -0")).split("\0")
     if f"DEMO_VALUE={SECRET}" not in environment:
         raise Failed("the job's environment did not arrive as it is")
-    for name in ("TRAINING_JOB_NAME", "TRAINING_JOB_ARN", "SAGEMAKER_BASE_DIR"):
+    for name in ("TRAINING_JOB_NAME", "TRAINING_JOB_ARN"):
         print(f"    {next(one for one in environment if one.startswith(name + '='))}")
-    tree = demo.check(demo.ssh(command="cd $SAGEMAKER_BASE_DIR && find . -type f -o -type l | sort"))
+    tree = demo.check(demo.ssh(command="cd ${SAGEMAKER_BASE_DIR:-/opt/ml} && find . -type f -o -type l | sort"))
     print("    " + tree.replace("\n", "\n    ").rstrip())
     if "./input/config/resourceconfig.json" not in tree.split():
         raise Failed("/opt/ml is not what SageMaker makes")
@@ -144,8 +201,8 @@ def forward_port(demo: Demo) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         near = probe.getsockname()[1]
-    far = demo.folder / "page.sock"
-    page = f"{sys.executable} {HERE / 'page.py'} {far}"
+    far = demo.where.scratch / "page.sock"
+    page = f"{demo.where.python} {demo.where.scripts / 'page.py'} {far}"
     options = ("-L", f"127.0.0.1:{near}:{far}", "-o", "ExitOnForwardFailure=yes")
     server = subprocess.Popen(
         demo.ssh(*options, command=page), env=demo.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -205,14 +262,20 @@ def clean_up(demo: Demo) -> None:
 
 def main() -> int:
     """Run the steps, clean up, print the timings."""
-    missing = [program for program in ("ssh", "ssh-keygen") if shutil.which(program) is None]
-    if shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None:
-        missing.append("sshd")
-    if missing:
-        print(f"the demo needs {', '.join(missing)}: install OpenSSH client and server", file=sys.stderr)
-        return 1
     with tempfile.TemporaryDirectory(prefix="sm-ssh-demo-") as folder:
-        demo = Demo(Path(folder))
+        try:
+            where = choose(Path(folder))
+        except Failed as error:
+            print(f"demo FAILED: {error}", file=sys.stderr)
+            return 1
+        missing = [program for program in ("ssh", "ssh-keygen") if shutil.which(program) is None]
+        if not where.image and shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None:
+            missing.append("sshd")
+        if missing:
+            print(f"the demo needs {', '.join(missing)}: install OpenSSH client and server", file=sys.stderr)
+            return 1
+        print(where.said, flush=True)
+        demo = Demo(Path(folder), where)
         try:
             for title, run in STEPS:
                 with step(demo, title):
@@ -224,7 +287,7 @@ def main() -> int:
             with step(demo, "clean up"):
                 clean_up(demo)
     print("\n" + "\n".join(f"{seconds:7.2f} s  {title}" for title, seconds in demo.timings))
-    print("\neverything above really happened")
+    print(f"\neverything above really happened. {where.said}")
     return 0
 
 

@@ -25,6 +25,9 @@ from sm_ssh_entry.plane.streaming import LineWriter, follow
 
 # What SageMaker's own stop leaves a container (contract page, section 1.3); for processing nobody says.
 STOP_SECONDS = {"training": 120.0, "processing": 120.0, "inference": 30.0}
+# Labels of an image with our layer: its version, and whose agent is inside.
+LAYER = "sm-ssh.version"
+AGENT = "sm-ssh.agent"
 _WORDS = {"training": ("train",), "inference": ("serve",)}
 _ENTRY = "/opt/sm-ssh/bin/sm-ssh-entry"
 _BUNDLE = "/etc/sm-ssh-plane.pem"
@@ -76,8 +79,8 @@ def run(job: jobs.Job, box: Box, *, say: Callable[[str], None], out: IO[bytes]) 
         raise ToolMissing("a Windows machine's containers run in a virtual machine", hint=containers.PROCESS_WAY)
     engine.require(hint=containers.PROCESS_WAY)
     labels = labels_of(engine.inspect(box.image))
-    if "sm-ssh.version" not in labels:
-        say(f"WARNING {box.image} lacks the sm-ssh layer (no label sm-ssh.version): it runs, but nobody can log in")
+    if LAYER not in labels:
+        say(f"WARNING {box.image} lacks the sm-ssh layer (no label {LAYER}): it runs, but nobody can log in")
     # Not on Windows: it holds a lock of the kernel's.
     from sm_ssh_entry.plane import warden
 
@@ -87,9 +90,9 @@ def run(job: jobs.Job, box: Box, *, say: Callable[[str], None], out: IO[bytes]) 
     with local_job.opened(job) as place:
         with warden.watched(place, stop_seconds):
             run_ = _Run(place, box, labels, say, LineWriter(out))
-            status = run_.to_the_end(stop_seconds)
-        local_job.close(place, status)
-    return status
+            end = run_.to_the_end(stop_seconds)
+        local_job.close(place, end)
+    return end.status
 
 
 class _Run:
@@ -106,14 +109,14 @@ class _Run:
         self.place, self.job, self.box, self.labels = place, place.job, box, labels
         self.say, self.writer = say, writer
 
-    def to_the_end(self, stop_seconds: float) -> int:
-        """Take all steps and return the job's status."""
+    def to_the_end(self, stop_seconds: float) -> running.End:
+        """Take all steps and return how the job ended."""
         job, box = self.job, self.box
         network = containers.make_network(job.name, job.folder, internet=box.internet)
         plane = self._reachable_plane(network)
         where = f"containers of {box.image}{'' if box.internet else ' without internet'}"
         self.say(f"job {job.name}, {local_job.counted(job.nodes)}, in {where}, files in {job.folder}")
-        if job.kind != "inference":
+        if job.kind != "inference" and LAYER in self.labels:
             self.say(local_job.how_to_log_in(job))
         wanted = [self._wanted(node, plane) for node in job.node_names]
         published = job.kind == "inference" and box.internet
@@ -127,10 +130,12 @@ class _Run:
                 with ExitStack() as serving:
                     if job.kind == "inference":
                         serving.enter_context(self._pings(made[0], published=published))
-                    status = running.until_end(nodes, happened, stop_seconds=stop_seconds, say=self.say)
+                    end = running.until_end(nodes, happened, stop_seconds=stop_seconds, say=self.say)
         for one in nodes:
             one.log.join(timeout=jobs.LOG_SECONDS)
-        return status
+            if containers.ran_out_of_memory(one.container):
+                self.say(f"{one.name} ran out of memory{f': it had {box.memory}' if box.memory else ''}")
+        return end
 
     def _reachable_plane(self, network: Network) -> dict[str, str]:
         """Have the plane listen on the network; return the variables by which a container uses it."""
@@ -143,7 +148,7 @@ class _Run:
                 f"the engine's networks are not on this machine, for it is remote, rootless or virtual ({reason})",
                 hint=containers.PROCESS_WAY,
             ) from error
-        official = self.labels.get("sm-ssh.agent", "").startswith("official")
+        official = self.labels.get(AGENT, "").startswith("official")
         plane = client_environment(
             url=_by_name(found["url"]),
             region=state.region,
@@ -161,7 +166,7 @@ class _Run:
         """Lay out a node's /opt/ml and return its container."""
         job, box = self.job, self.box
         ml = job.root(node) / "opt" / "ml"
-        words, entrypoint = _words(job, layered="sm-ssh.version" in self.labels)
+        words, entrypoint = _words(job, layered=LAYER in self.labels)
         points = {name: opt_ml.mount_point(job.kind, name, multi_model=box.multi_model) for name in job.channels}
         if job.kind == "training":
             opt_ml.lay_out_training(

@@ -187,6 +187,13 @@ def status(container: str) -> int:
     return int(said) if said.isdecimal() else _REMOVED
 
 
+def ran_out_of_memory(container: str) -> bool:
+    """Say whether the kernel killed a process of a container that has ended for its memory."""
+    with contextlib.suppress(engine.EngineFailed):
+        return engine.docker("inspect", "--format", "{{.State.OOMKilled}}", container).strip() == "true"
+    return False
+
+
 def send(container: str, signal: str) -> None:
     """Send a signal to a container's first process; one that has ended needs none.
 

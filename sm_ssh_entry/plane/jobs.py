@@ -160,8 +160,8 @@ def run(
     say: Callable[[str], None],
     out: IO[bytes],
     stop_seconds: float = STOP_SECONDS,
-) -> int:
-    """Run a job to its end and return its exit status: the first failed node's, else 0.
+) -> running.End:
+    """Run a job to its end and return how it ended.
 
     A node that fails ends the job, as on SageMaker. SIGINT or SIGTERM to this process stops the job: SIGTERM to each
     node's first process, ``stop_seconds`` to end, SIGKILL; a second one kills at once.
@@ -187,10 +187,10 @@ def run(
         prepare(str(root))
     with running.stop_requests() as happened:
         nodes = [_start(job, node, environments[node], writer) for node in job.node_names]
-        status = running.until_end(nodes, happened, stop_seconds=stop_seconds, say=say)
+        end = running.until_end(nodes, happened, stop_seconds=stop_seconds, say=say)
     for one in nodes:
         one.log.join(timeout=LOG_SECONDS)
-    return status
+    return end
 
 
 def _start(job: Job, node: str, environment: Mapping[str, str], writer: LineWriter) -> CellNode:

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import os
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from typing import IO
 
 from sm_ssh_entry import contract
 from sm_ssh_entry.errors import BadInput, PlaneDown, ServiceError
-from sm_ssh_entry.plane import daemon, job_records, jobs
+from sm_ssh_entry.plane import daemon, job_records, jobs, running
 from sm_ssh_entry.plane.environment import client_environment
 
 # The agent of machines without the official one; another command line may be named in the environment.
@@ -81,7 +80,7 @@ def run(
         agent = shlex.split(os.environ.get(contract.AGENT, "")) or STANDIN_AGENT
         say(f"job {job.name}, {counted(job.nodes)}, on {state.url}, files in {placed.folder}")
         say(how_to_log_in(job))
-        status = jobs.run(
+        end = jobs.run(
             placed,
             environments={
                 node: jobs.environment_of(placed, node, plane=plane, arn=place.arn, agent=agent)
@@ -92,8 +91,8 @@ def run(
             out=out,
             stop_seconds=stop_seconds,
         )
-        close(place, status)
-    return status
+        close(place, end)
+    return end.status
 
 
 def counted(nodes: int) -> str:
@@ -121,14 +120,14 @@ def opened(job: jobs.Job) -> Iterator[Place]:
         yield Place(dataclasses.replace(job, folder=_new_folder(job)), state, started, arn)
 
 
-def close(place: Place, status: int) -> None:
+def close(place: Place, end: running.End) -> None:
     """Record how the job ended. A plane that was stopped meanwhile has nobody left to tell.
 
     Args:
         place: what ``opened`` gave.
-        status: the job's exit status.
+        end: how it ended.
     """
-    ended = {0: "Completed", 128 + signal.SIGTERM: "Stopped", 128 + signal.SIGKILL: "Stopped"}.get(status, "Failed")
+    ended = "Stopped" if end.stopped else "Failed" if end.status else "Completed"
     note(place.job, place.state, ended, _failure(place.job) if ended == "Failed" else "")
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol, TypeAlias
 
@@ -28,6 +29,14 @@ class Node(Protocol):
 
     def kill(self) -> None:
         """End it now. It may have ended meanwhile."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a job ended: the first failed node's status, else 0; and whether somebody had asked it to stop."""
+
+    status: int
+    stopped: bool
 
 
 # What happens to a running job, in order: a node that ended with its status, or None for a request to stop.
@@ -50,8 +59,8 @@ def stop_requests() -> Iterator[Events]:
             signal.signal(number, handler)
 
 
-def until_end(nodes: Sequence[Node], happened: Events, *, stop_seconds: float, say: Callable[[str], None]) -> int:
-    """Wait for all nodes; begin the stop at the first failure or request; return the job's status.
+def until_end(nodes: Sequence[Node], happened: Events, *, stop_seconds: float, say: Callable[[str], None]) -> End:
+    """Wait for all nodes; begin the stop at the first failure or request; return the job's end.
 
     A second request kills at once.
 
@@ -64,6 +73,7 @@ def until_end(nodes: Sequence[Node], happened: Events, *, stop_seconds: float, s
     for one in nodes:
         threading.Thread(target=_report, args=(one, happened), name=f"wait {one.name}", daemon=True).start()
     status = 0
+    stopped = False
     left = list(nodes)
     kill_at: float | None = None
     while left:
@@ -71,6 +81,8 @@ def until_end(nodes: Sequence[Node], happened: Events, *, stop_seconds: float, s
         if ended is not None:
             left.remove(ended[0])
             status = status or ended[1]
+        # Whoever asks when a failure has ended the job already changes no more than how long the others have.
+        stopped = stopped or (ended is None and kill_at is None)
         if kill_at is None and left and (status or ended is None):
             kill_at = time.monotonic() + stop_seconds
             say(f"stopping {_listed(left)}: SIGTERM, up to {stop_seconds:g} s to end; another Ctrl-C kills at once")
@@ -80,7 +92,7 @@ def until_end(nodes: Sequence[Node], happened: Events, *, stop_seconds: float, s
             kill_at = math.inf
             for one in left:
                 one.kill()
-    return status
+    return End(status, stopped)
 
 
 def _next(happened: Events, deadline: float | None) -> tuple[Node, int] | None:
