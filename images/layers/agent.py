@@ -1,60 +1,89 @@
-"""Takes the agent's programs and configuration out of its package, as its publisher made them. No maintainer script runs.
+"""Takes the agent's programs and configuration out of its package as they are. No maintainer script runs.
 
-A .deb is an ar archive (deb(5)); Python reads it on every distribution, so that one package serves them all.
+A .deb is an ar archive (deb(5)) that Python reads on every distribution, so that one package serves them all.
 """
 
+import compileall
 import io
 import json
 import os
+import py_compile
 import sys
 import tarfile
 from pathlib import Path
+from typing import NoReturn
 
 PROGRAMS = ("amazon-ssm-agent", "ssm-agent-worker", "ssm-session-worker", "ssm-document-worker", "ssm-session-logger")
-# The last one is the stand-in's own folder; the official package has nothing there.
+# The last folder is the stand-in's own; the official package has nothing there.
 TAKEN = (*(f"usr/bin/{name}" for name in PROGRAMS), "etc/amazon/ssm/", "usr/lib/sm-ssh-stand-in/")
 
 
-def fail(text: str) -> None:
+def fail(text: str) -> NoReturn:
     """End the build with one line."""
     sys.exit(f"sm-ssh: ERROR {text}")
 
 
-def data(package: bytes) -> tarfile.TarFile:
-    """Return the tar file inside that holds the files."""
+def check(about: dict[str, str], given: dict[str, str]) -> None:
+    """Make sure that the agent is who the build says it is: the image's label repeats that."""
+    for key in ("source", "version"):
+        wanted = given.get(f"AGENT_{key.upper()}", "")
+        if wanted and about[key] != wanted:
+            fail(
+                f"the agent among the artifacts is {about['source']} {about['version']}, but AGENT_{key.upper()}={wanted}"
+            )
+    if about["source"] != "official" and given.get("ALLOW_STAND_IN") != "true":
+        fail("no release holds the stand-in agent (hint: sm-ssh image fetch --agent official)")
+
+
+def data(package: bytes) -> bytes:
+    """Return the archive inside a package that holds its files."""
     position = 8
-    while package[:position] and position + 60 <= len(package):
+    while position + 60 <= len(package):
         header = package[position : position + 60]
-        name, size = header[:16].decode().strip().rstrip("/"), int(header[48:58])
-        if name.startswith("data.tar"):
-            return tarfile.open(fileobj=io.BytesIO(package[position + 60 : position + 60 + size]))
-        position += 60 + size + size % 2
+        begin, size = position + 60, int(header[48:58])
+        if header.startswith(b"data.tar"):
+            return package[begin : begin + size]
+        position = begin + size + size % 2
     raise ValueError("it has no data.tar")
+
+
+def unpack(package: bytes) -> list[str]:
+    """Put what we take in its place; return the paths."""
+    taken = []
+    with tarfile.open(fileobj=io.BytesIO(data(package))) as archive:
+        for item in archive:
+            name = item.name.removeprefix("./")
+            content = archive.extractfile(item) if item.isfile() else None
+            if content is None or ".." in name or not (name in TAKEN or name.startswith(TAKEN[len(PROGRAMS) :])):
+                continue
+            target = Path("/", name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)  # an agent that the base has may be running nowhere, but may be a link
+            target.write_bytes(content.read())
+            target.chmod(item.mode & 0o755)
+            taken.append(str(target))
+    return taken
 
 
 def main() -> None:
     """Check who the agent is, then unpack it."""
     folder = Path(os.environ["ARTIFACTS"], "agent", os.environ["TARGETARCH"])
     about = json.loads((folder / "about.json").read_text())
-    wanted = os.environ.get("AGENT_SOURCE", "")
-    if wanted and about["source"] != wanted:
-        fail(f"the agent among the artifacts is the {about['source']} one, AGENT_SOURCE says {wanted}")
-    if about["source"] != "official" and os.environ.get("ALLOW_STAND_IN") != "true":
-        fail("a release cannot hold the stand-in agent (hint: sm-ssh image fetch --agent official)")
+    check(about, dict(os.environ))
     file = folder / "amazon-ssm-agent.deb"
     try:
-        with data(file.read_bytes()) as archive:
-            for item in archive:
-                name = item.name.removeprefix("./")
-                if not (item.isfile() and name.startswith(TAKEN)):
-                    continue
-                item.name, item.uid, item.gid, item.mode = name, 0, 0, item.mode & 0o755
-                archive.extract(item, "/")
-    except (OSError, ValueError, tarfile.TarError) as error:
-        fail(f"{file.name}: {error}")
-    if not os.access("/usr/bin/amazon-ssm-agent", os.X_OK):
+        taken = unpack(file.read_bytes())
+    except (ValueError, tarfile.TarError) as error:
+        fail(f"{file.name} is no Debian package: {error}")
+    if "/usr/bin/amazon-ssm-agent" not in taken:
         fail(f"{file.name} has no /usr/bin/amazon-ssm-agent")
-    Path(os.environ["STATE"], "agent.json").write_text(json.dumps(about))
+    state = Path(os.environ["STATE"])
+    # The stand-in is Python; the official agent has nothing here.
+    compileall.compile_dir(
+        "/usr/lib/sm-ssh-stand-in", quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+    )
+    (state / "agent.json").write_text(json.dumps(about))
+    (state / "agent.files").write_text("".join(f"{path}\n" for path in taken))
 
 
 main()
