@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sm_ssh_entry.errors import NotFound
+from sm_ssh_entry.errors import ArtifactRefused, NotFound
 from sm_ssh_entry.images.debian_text import Term, Version, dependency
 
 
@@ -68,6 +68,7 @@ class Index:
 
         Raises:
             NotFound: a package, or something it depends on, is not in the archive.
+            ArtifactRefused: a package's dependencies are of no known form.
         """
         chosen: dict[str, Package] = {}
         waiting = [("", [Term(name)]) for name in wanted]
@@ -89,7 +90,7 @@ class Index:
                 continue
             name = candidates[0]
             chosen[name] = self._packages[name]
-            waiting += [(name, terms) for terms in dependency(chosen[name].depends)]
+            waiting += [(name, terms) for terms in _needs(chosen[name])]
         return [chosen[name] for name in sorted(chosen)]
 
     def _serving(self, term: Term, there: Collection[str]) -> list[str]:
@@ -99,3 +100,10 @@ class Index:
             [term.name] if (package and term.admits(package.version)) or (not package and term.name in there) else []
         )
         return itself + sorted(name for name, version in self._providers[term.name] if term.admits(version))
+
+
+def _needs(package: Package) -> list[list[Term]]:
+    try:
+        return dependency(package.depends)
+    except ValueError as error:
+        raise ArtifactRefused(f"{package.name} {package.version}: of no known form: {error}") from error

@@ -113,7 +113,7 @@ def publisher() -> Iterator[Publisher]:
                     fault.hold.wait(30)
                 self.close_connection = True
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
             pass
 
     class Server(ThreadingHTTPServer):

@@ -7,7 +7,6 @@ import resource
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,23 +15,16 @@ from sm_ssh_entry.errors import ArtifactRefused, NotFound, Unreachable
 from sm_ssh_entry.images.download import Download, Stopped
 from sm_ssh_entry.images.lockfile import Entry
 from tests.images.heard import Heard, entry, network
-from tests.images.publisher import Fault, Publisher, publisher
+from tests.images.publisher import Fault, Publisher
 from tests.waiting import wait_until
 
 CONTENT = os.urandom(700_001)
 PATH = "/pool/a.bin"
 
 
-@pytest.fixture
-def site() -> Iterator[Publisher]:
-    with publisher() as found:
-        found.publish(PATH, CONTENT)
-        yield found
-
-
-@pytest.fixture
-def heard() -> Heard:
-    return Heard()
+@pytest.fixture(autouse=True)
+def _published(site: Publisher) -> None:
+    site.publish(PATH, CONTENT)
 
 
 def download(site: Publisher, folder: Path, heard: Heard, wanted: Entry | None = None) -> Download:

@@ -14,13 +14,7 @@ import trustme
 from sm_ssh_entry.errors import BadInput, NotFound, Unreachable
 from sm_ssh_entry.images.network import Mirrors
 from tests.images.heard import Heard, network
-from tests.images.publisher import Publisher, publisher
-
-
-@pytest.fixture
-def site() -> Iterator[Publisher]:
-    with publisher() as found:
-        yield found
+from tests.images.publisher import Publisher
 
 
 class Tls:
@@ -36,7 +30,7 @@ class Tls:
                 self.end_headers()
                 self.wfile.write(b"ok")
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
                 pass
 
         class Server(HTTPServer):
@@ -79,7 +73,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tls: Tls) -> None:
 def test_a_company_s_own_authority_is_trusted(tls: Tls, authority: trustme.CA, tmp_path: Path, variable: str) -> None:
     bundle = tmp_path / "company.pem"
     authority.cert_pem.write_to_path(str(bundle))
-    assert network(Heard(), **{variable: str(bundle)}).read(tls.url, 10) == b"ok"
+    assert network(Heard(), None, **{variable: str(bundle)}).read(tls.url, 10) == b"ok"
 
 
 def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:
