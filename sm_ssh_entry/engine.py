@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import tarfile
+import tempfile
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -17,6 +19,7 @@ from sm_ssh_entry.errors import NoSpace, NotFound, SmSshError, TimedOut, ToolMis
 DOCKER = "docker"
 _ASK_SECONDS = 20.0
 _NO_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
+_NO_FILE = re.compile(r"could not find the file|no such file or directory|not a directory", re.IGNORECASE)
 
 
 class EngineFailed(SmSshError):
@@ -113,6 +116,40 @@ def inspect(image: str) -> dict[str, Any]:
         raise NotFound(f"the engine has no image {image}", hint=f"docker pull {image}, or check its name")
     found: dict[str, Any] = json.loads(done.stdout)[0]
     return found
+
+
+def copied(container: str, path: str, most: int = 0) -> tuple[tarfile.TarInfo, bytes] | None:
+    """Read one file of a container, running or not; links are followed. None: there is no such file.
+
+    Args:
+        container: its name or id.
+        path: full path in it.
+        most: bytes of its content to return at the most; none of a folder's.
+
+    Raises:
+        EngineFailed: the engine did not give it.
+        ToolMissing: there is no client.
+    """
+    with tempfile.TemporaryFile() as said:
+        words = [DOCKER, "cp", "--follow-link", f"{container}:{path}", "-"]
+        child = command.spawn(words, stdout=command.PIPE, stderr=said, new_session=True)
+        with child:
+            try:
+                with tarfile.open(fileobj=child.stdout, mode="r|") as archive:
+                    item = archive.next()
+                    file = archive.extractfile(item) if item is not None and most else None
+                    if item is not None:
+                        return item, file.read(most) if file else b""
+            except tarfile.TarError:
+                child.wait()  # it gave nothing, and says why on its way out
+            finally:
+                # The rest of a large file is of no use.
+                child.kill()
+        said.seek(0)
+        words_said = said.read().decode(errors="replace")
+    if _NO_FILE.search(words_said):
+        return None
+    raise failure("docker cp", words_said)
 
 
 def _last_line(text: str) -> str:

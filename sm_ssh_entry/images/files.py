@@ -6,6 +6,8 @@ from pathlib import Path
 
 DOCKERFILE = "Dockerfile.base"
 WANTED = Path("images", "artifacts.toml")
+# Where fetched artifacts lie unless the user says otherwise, below the folder that they work in.
+ARTIFACTS = Path("images", "artifacts")
 
 
 def source() -> Path:
