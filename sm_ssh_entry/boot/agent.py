@@ -24,6 +24,9 @@ _MARK = "sm-ssh"
 _MEMORY = "registration.json"
 _REGISTER_TIMEOUT = 90.0
 _REGISTER_TRIES = 4
+_NEEDS_ROOT = "the SSM agent needs root"
+# What a further try does not mend.
+_FINAL = ("InvalidActivation", _NEEDS_ROOT)
 
 
 def argv(setting: str) -> tuple[str, ...]:
@@ -212,6 +215,10 @@ def register(words: tuple[str, ...], activation: Activation, env: Mapping[str, s
     ):
         hint = "a job in a VPC needs the interface endpoints ssm and ssmmessages, or a NAT gateway"
         raise Unreachable("the agent cannot reach the SSM endpoint to register", hint=hint)
+    if os.geteuid() and "permission denied" in text.lower():
+        # The official one (3.3.1142.0) makes folders without the right to enter them, which stops everybody but root.
+        hint = "run the container as root: sshd alone does not make it reachable"
+        raise SetupFailed(f"{_NEEDS_ROOT} and this container runs as user {os.geteuid()}", hint=hint)
     raise SetupFailed(
         f"the agent could not register (status {done.returncode}): {_reason(text)}",
         hint=f"see {paths.run / 'log'} and the agent's own log",
@@ -240,7 +247,7 @@ def register_patiently(attempt: Callable[[], str], pause: Callable[[int], None])
         except (Throttled, Unreachable, ToolMissing):
             raise
         except SmSshError as error:
-            if "InvalidActivation" in error.message:
+            if any(word in error.message for word in _FINAL):
                 raise
             pause(tries)
     return attempt()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -93,6 +94,16 @@ def test_failed_registration_says_what_it_means_without_the_code(
     with pytest.raises(kind) as raised:
         register(paths, script)
     assert "CODE" not in raised.value.message
+
+
+def test_an_agent_that_only_root_can_run(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    words = "Unable to save registration information. mkdir /var/lib/amazon/ssm/Vault/Store: permission denied"
+    pauses: list[int] = []
+    with pytest.raises(SetupFailed, match="needs root and this container runs as user 1000") as raised:
+        agent.register_patiently(lambda: register(paths, f"echo 'ERROR {words}' >&2; exit 1"), pauses.append)
+    assert "as root" in raised.value.hint
+    assert pauses == []
 
 
 def test_patience_with_registration() -> None:
