@@ -28,9 +28,8 @@ def check(about: dict[str, str], given: dict[str, str]) -> None:
     for key in ("source", "version"):
         wanted = given.get(f"AGENT_{key.upper()}", "")
         if wanted and about[key] != wanted:
-            fail(
-                f"the agent among the artifacts is {about['source']} {about['version']}, but AGENT_{key.upper()}={wanted}"
-            )
+            found = f"{about['source']} {about['version']}"
+            fail(f"the agent among the artifacts is {found}, but AGENT_{key.upper()}={wanted}")
     if about["source"] != "official" and given.get("ALLOW_STAND_IN") != "true":
         fail("no release holds the stand-in agent (hint: sm-ssh image fetch --agent official)")
 
