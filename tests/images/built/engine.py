@@ -44,6 +44,11 @@ def config(image: str) -> dict[str, Any]:
     return found
 
 
+def labels(image: str) -> dict[str, str]:
+    """Return an image's labels."""
+    return config(image)["Labels"] or {}
+
+
 def build(dockerfile: str) -> str:
     """Build an image of a Dockerfile without a context; return its name.
 

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.images.built.world import World
+from tests.images.built.engine import Container
+from tests.images.built.world import World, free_port
 from tests.waiting import wait_until
 
 OFF = {"START_SSH": "false"}
@@ -56,6 +57,7 @@ def test_status_is_the_commands_own(world: World, mode: dict[str, str], command:
     [("no-such-command", 127, "command not found: no-such-command"), ("/etc/passwd", 126, "cannot execute")],
 )
 def test_command_that_cannot_run_is_one_clear_line(world: World, command: str, status: int, line: str) -> None:
+    world.allow(line)
     done = world.run(command)
     assert done.returncode == status
     assert [text for text in done.stderr.splitlines() if line in text] == done.stderr.splitlines()
@@ -79,10 +81,36 @@ def test_stop_of_a_command_without_a_handler_is_as_without_us(world: World, mode
     # The kernel drops signals that process 1 does not handle. `train` is such a command: its job runs on until it is
     # killed, or to its end within the grace.
     endless = world.start("sh", "-c", "echo ready; exec sleep 300", env=mode)
-    ends = world.start("sh", "-c", "echo ready; sleep 2; exit 4", env=mode)
+    other = {"SSH_PORT": str(free_port())}
+    ends = world.start("sh", "-c", "echo ready; sleep 2; exit 4", env=mode | other)
     for container in (endless, ends):
         container.saw("ready")
     with ThreadPoolExecutor() as pool:
         later = pool.submit(ends.stop, grace=20)
         assert endless.stop(grace=1) == 137
         assert later.result() == 4
+
+
+@pytest.mark.parametrize("mode", [EXEC, INIT], ids=["exec", "init"])
+def test_stop_takes_no_longer_with_services_to_stop(world: World, mode: dict[str, str]) -> None:
+    """Beside the same image without SSH: its command takes ten seconds to save, and ends after ours, which takes none.
+
+    The agent and sshd have up to two seconds each, and a login is open: what is to show is that nothing waits for the
+    end of the grace.
+    """
+    slow = world.start("sh", "-c", "trap 'sleep 10; exit 5' TERM; echo ready; sleep 300 & wait", env=OFF)
+    quick = world.start("sh", "-c", HANDLER, env=mode)
+    quick.phase("online")
+    slow.saw("ready")
+    ended: list[str] = []
+
+    def stop(name: str, container: Container) -> int:
+        status = container.stop(grace=60)
+        ended.append(name)
+        return status
+
+    world.stay(quick)
+    with ThreadPoolExecutor() as pool:
+        running = [pool.submit(stop, *one) for one in (("slow", slow), ("quick", quick))]
+        assert [one.result() for one in running] == [5, 5]
+    assert ended == ["quick", "slow"]

@@ -1,4 +1,4 @@
-"""SSH into real containers: held, released, held after a failure, idle, deregistered; other users, a read-only root."""
+"""SSH into real containers: held, released, held after a failure, idle, deregistered; what logins leave behind."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from tests.images.built.engine import Container
 from tests.images.built.world import World
 from tests.waiting import wait_until
 
-LOGINS = 20
-READ_ONLY = ("--read-only", "--tmpfs", "/run", "--tmpfs", "/tmp", "--tmpfs", "/var/lib/amazon")
+LOGINS = 100
 
 
 def services(container: Container) -> list[str]:
@@ -32,27 +31,24 @@ def test_held_command_starts_after_sm_wait_stop_in_a_login(world: World) -> None
 
 def test_logins_leave_no_zombie_and_no_session(world: World) -> None:
     # Process 1 reaps nothing here: whatever of ours became its child would stay as a zombie.
-    container = world.start("sh", "-c", "echo ready; exec sleep 300")
+    container = world.start("sleep", "300")
     container.phase("online")
     assert world.login("true").returncode == 0
-    before = sorted(services(container))
+
+    ours = ("sm_ssh_entry.boot.supervise", "sshd: /usr/sbin/sshd", "amazon-ssm-agent")
+
+    def only_services() -> list[str]:
+        found = services(container)
+        return found if all(any(name in one for name in ours) for one in found) else []
+
+    before = wait_until(only_services, 30, every=0.1, what="only the services are there")
     # A few through the plane, which costs a second of processor time each; the others straight to sshd.
     with ThreadPoolExecutor(4) as pool:
         ways = [world.login] * 4 + [world.straight] * (LOGINS - 4)
         statuses = list(pool.map(lambda n: ways[n]("sh", "-c", f"exit {n}").returncode, range(LOGINS)))
     assert statuses == list(range(LOGINS))
-    wait_until(lambda: sorted(services(container)) == before, what="no more processes than before")
+    wait_until(lambda: 0 < len(only_services()) <= len(before), 30, every=0.1, what="only the services are left")
     assert [words for state, words in container.processes() if state.startswith("Z")] == []
-    assert container.processes()[0][1] == "sleep 300"
-
-
-def test_login_sees_the_jobs_environment(world: World) -> None:
-    value = "two\nlines, $HOME and 'quotes' \"ü\""
-    container = world.start("sleep", "300", env={"MODEL_NOTE": value})
-    container.phase("online")
-    done = world.login("python3", "-c", "import os; print(repr(os.environ['MODEL_NOTE']), os.getuid())")
-    assert done.stdout == f"{value!r} 0\n", done.stderr
-    assert value not in container.log
 
 
 def test_failed_command_is_held_until_sm_wait_stop(world: World) -> None:
@@ -94,42 +90,3 @@ def test_node_is_deregistered_on_exit_if_asked_to(world: World, value: str, left
     # Not deregistering is exec mode, where a shell's trap works all the same.
     assert container.stop(grace=20) == 4
     assert len(world.nodes()) == left
-
-
-def test_read_only_root_with_the_folders_that_services_need(world: World) -> None:
-    container = world.start("sh", "-c", "sleep 300", options=(*READ_ONLY, "--tmpfs", "/etc/amazon"))
-    container.phase("online")
-    assert world.login("cat", "/proc/1/comm").returncode == 0
-
-
-def test_named_user_logs_in_as_that_user(world: World) -> None:
-    folders = [word for path in ("/run", "/var/lib/amazon", "/etc/amazon") for word in ("--tmpfs", f"{path}:uid=1000")]
-    container = world.start("sleep", "300", options=("--user", "trainer", *folders))
-    container.phase("online")
-    done = world.machine.run("connect", world.host, "-l", "trainer", "--", "id", "-un")
-    assert done.stdout == "trainer\n", done.stderr
-
-
-@pytest.mark.parametrize("wait", ["0", "60"])
-@pytest.mark.parametrize(
-    ("options", "cause"),
-    [
-        (READ_ONLY, "cannot write /etc/amazon/ssm"),
-        (("--user", "1000:100"), "cannot write /run/sm-ssh"),
-        (("--user", "4242:100", "--tmpfs", "/run:uid=4242"), "user 4242 has no name"),
-    ],
-    ids=["read-only", "other user", "nameless user"],
-)
-def test_what_services_cannot_live_with_does_not_harm_the_job(
-    world: World, options: tuple[str, ...], cause: str, wait: str
-) -> None:
-    # Without a wait the command runs beside the set-up, and is still there when that fails. A hold ends at once.
-    command = "sleep 3; echo trained; exit 6" if wait == "0" else "echo trained; exit 6"
-    container = world.start("sh", "-c", command, options=options, env={"SSH_WAIT_TIME_SECONDS": wait})
-    assert container.end(timeout=30) == 6
-    errors = [line for line in container.log.splitlines() if "ERROR" in line]
-    assert len(errors) == 1, container.log
-    assert cause in errors[0]
-    assert "hint:" in errors[0]
-    assert "trained" in container.log
-    assert "Traceback" not in container.log

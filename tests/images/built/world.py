@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.end_to_end.machine import Machine
 from tests.images.built import engine
 from tests.images.built.engine import Container
+from tests.waiting import wait_until
 
 COMPLAINT = re.compile(r"\b(WARN|WARNING|ERROR|CRITICAL|FATAL|Traceback)\b")
+
+
+def free_port() -> int:
+    """Return a port of loopback that nothing listens on: containers share the host's network, and so its ports."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@contextlib.contextmanager
+def opened(image: str, machine: Machine) -> Iterator[World]:
+    """Give a world; in the end remove its containers, and fail where a log has a line that it should not have.
+
+    Args:
+        image: the image's full name.
+        machine: the user's machine, whose plane runs.
+    """
+    world = World(image, machine)
+    try:
+        yield world
+        bad = world.complaints()
+    finally:
+        world.close()
+    assert bad == [], "world.allow(pattern) is for lines that a test expects"
 
 
 class World:
@@ -31,12 +56,11 @@ class World:
         self.machine = machine
         self.image = image
         self._started: list[Container] = []
+        self._open: list[subprocess.Popen[bytes]] = []
         self._logs: list[str] = []
         self._allowed: list[str] = []
         plane = {name: value for name, value in machine.env.items() if name.startswith(("AWS_", "SM_SSH_PAYLOAD"))}
-        # Containers share the host's network, and so its ports.
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = str(free.getsockname()[1])
+        port = str(free_port())
         self.job = f"container-{port}"
         self.host = f"{self.job}.training.sagemaker"
         self.env = plane | {
@@ -81,6 +105,17 @@ class World:
         """Run a command in the job over ssh, through the plane, as the image's user."""
         return self.machine.run("run", self.host, "--", *words)
 
+    def stay(self, container: Container) -> None:
+        """Log in and stay in, until the test ends: a container that ends without a word leaves ssh waiting for long."""
+        words = ["ssh", "-F", self.config(), self.host, "touch /run/stays; exec sleep 300"]
+        quiet = subprocess.DEVNULL
+        self._open.append(
+            subprocess.Popen(
+                words, env=self.machine.env, stdin=quiet, stdout=quiet, stderr=quiet, cwd=self.machine.folder
+            )
+        )
+        wait_until(lambda: "stays" in container.inside("ls", "/run").split(), 30, every=0.1, what="logged in")
+
     def config(self, *lines: str) -> str:
         """Write what the README tells a user to write, with further lines on top; return the file's name.
 
@@ -113,6 +148,9 @@ class World:
         return [node for node in json.loads(done.stdout) if self.job in json.dumps(node)]
 
     def close(self) -> None:
-        """Remove every container."""
+        """Remove every container, end every login."""
+        for login in self._open:
+            login.kill()
+            login.wait()
         for container in self._started:
             container.remove()
