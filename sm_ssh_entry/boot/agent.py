@@ -111,6 +111,23 @@ def configure(paths: Paths, env: Mapping[str, str]) -> bool:
     return True
 
 
+def without_commands(paths: Paths) -> str:
+    """Say why Run Command cannot work here though the agent can; empty where nothing is in its way.
+
+    The official agent executes its script files themselves (seen running 3.3.1142.0).
+
+    Args:
+        paths: where the container keeps its files.
+    """
+    try:
+        if not os.statvfs(paths.ssm_state).f_flag & os.ST_NOEXEC:
+            return ""
+    except OSError:
+        return ""
+    hint = f"mount it with exec, or set {contract.SSH_AUTHORIZED_KEYS}"
+    return f"{paths.ssm_state} is mounted noexec: no Run Command, by which keys come (hint: {hint})"
+
+
 def machine() -> str:
     """Return what tells this container from a copy of its file system somewhere else."""
     try:

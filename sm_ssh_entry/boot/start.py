@@ -159,6 +159,8 @@ def register(node: Node) -> Node:
             node.paths, phase=status.REGISTERED, node_id=node.node_id, region=region or None, mark="registered"
         )
         log.say(contract.LINE_REGISTERED.format(node_id=node.node_id))
+        if problem := agent.without_commands(node.paths):
+            log.say(f"WARNING {problem}")
     return node
 
 

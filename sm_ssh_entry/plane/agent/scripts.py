@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +55,9 @@ async def run(
         _keep(path, script.text)
     except OSError as error:
         return Outcome("Failed", FAILED_TO_START, "", f"the script cannot be written: {error.strerror or error}\n")
-    # A script that names its interpreter gets it; the rest is the shell's, even where /var is mounted noexec.
-    argv = [str(path)] if script.text.startswith("#!") else ["/bin/sh", str(path)]
+    # The file itself is executed, as the official agent does: a script may name its interpreter, and none runs from a
+    # folder that is mounted noexec.
+    argv = ["/bin/sh", "-c", shlex.quote(str(path))]
     try:
         return await _run(argv, script, children, cancelled, environment)
     except SmSshError as error:
