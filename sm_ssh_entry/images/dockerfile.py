@@ -89,8 +89,8 @@ def _escaped(value: str) -> str:
 
 
 def _until_layered(layer: str) -> str:
-    """Return the stages up to the one that has the layer; directives for the builder's linter are the layer's own."""
-    stages = re.split(r"^(?=FROM )", re.sub(r"\A(# \w+=.*\n)+", "", layer), flags=re.MULTILINE)
+    """Return the stages up to the one that has the layer, without the opening comment, which is about another use."""
+    stages = re.split(r"^(?=FROM )", re.sub(r"\A(#.*\n)+", "", layer), flags=re.MULTILINE)
     wanted = re.compile(rf"FROM .* AS {_LAYERED}\s*$", re.MULTILINE)
     named = [index for index, stage in enumerate(stages) if wanted.match(stage)]
     if len(named) != 1:
