@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import container, laptop
+from tests.bench import container, images, laptop
 from tests.bench.measure import Row, machine, table
 from tests.end_to_end.machine import Machine
 
@@ -24,6 +24,7 @@ MEASUREMENTS: tuple[Callable[[Machine], list[Row]], ...] = (
     laptop.throughput,
     laptop.many_nodes,
     container.memory,
+    images.start,
 )
 
 

@@ -37,8 +37,8 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def side_by_side(times: int, *runs: Callable[[], float]) -> list[float]:
-    """Call several measurements in turn, so that each meets the same machine, and return the median of each.
+def in_turn(times: int, *runs: Callable[[], float]) -> list[list[float]]:
+    """Call several measurements in turn, so that each meets the same machine, and return what each has found.
 
     Args:
         times: calls of each; one more of each goes before, unmeasured, to warm the caches.
@@ -50,7 +50,18 @@ def side_by_side(times: int, *runs: Callable[[], float]) -> list[float]:
     for _ in range(times):
         for one, run in zip(found, runs, strict=True):
             one.append(run())
-    return [statistics.median(one) for one in found]
+    return found
+
+
+def side_by_side(times: int, *runs: Callable[[], float]) -> list[float]:
+    """Call several measurements in turn and return the median of each; the arguments are those of ``in_turn``."""
+    return [statistics.median(one) for one in in_turn(times, *runs)]
+
+
+def spread(values: Sequence[float]) -> float:
+    """Return the median distance from the median: how much one run differs from another for no reason."""
+    middle = statistics.median(values)
+    return statistics.median(abs(value - middle) for value in values)
 
 
 def quiet(argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:

@@ -74,7 +74,8 @@ def test_a_base_keeps_what_the_plain_image_says(image: str, plain: str) -> None:
 @pytest.mark.images(*family.ROOTS, *family.BASES)
 def test_a_command_of_a_base_finds_what_it_finds_in_the_plain_image(world: World, plain: str) -> None:
     # The variables of a process, its folder, its user, where programs are found; SSH off, so that nothing is added.
-    script = "env -0 | sort -z; pwd; id; umask; command -v sh; command -v python3; command -v python; locale 2>&1; ulimit -a; :"
+    found = "; ".join(f"command -v {name}" for name in ("sh", "python", "python3", "perl", "pip"))
+    script = f"env -0 | sort -z; pwd; id; umask; {found}; locale 2>&1; ulimit -a; :"
     options = ("--hostname", "same")
     ours = world.run("sh", "-c", script, env=OFF, options=options)
     theirs = world.run("sh", "-c", script, env=OFF, options=options, image=plain)

@@ -1,10 +1,10 @@
 """What VS Code's Remote-SSH does when it connects, step by step, with a server of our own in the place of theirs.
 
 The steps are those of its log (github.com/microsoft/vscode-remote-release, issues 10864 and 11006; microsoft/vscode,
-231537): ``ssh -T -D PORT HOST bash`` with a script on standard input, which stays open; the script reports that it runs,
+231537): ``ssh -T -D PORT HOST bash`` with a script on standard input, which stays open; the script says that it runs,
 takes a lock, asks the laptop to upload the server where neither wget nor curl is, unpacks it with tar, starts it away
-from the session, waits for its log, and reports ``listeningOn==127.0.0.1:PORT==`` between a line that says start and one
-that says end. All further traffic goes through the dynamic forward.
+from the session, waits for its log, and says ``listeningOn==127.0.0.1:PORT==`` between a line with start and one with
+end. All further traffic goes through the dynamic forward.
 """
 
 from __future__ import annotations
