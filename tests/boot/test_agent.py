@@ -106,17 +106,6 @@ def test_an_agent_that_only_root_can_run(paths: Paths, monkeypatch: pytest.Monke
     assert pauses == []
 
 
-def test_a_folder_from_which_nothing_can_be_executed(paths: Paths) -> None:
-    assert agent.without_commands(paths) == ""
-    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    places = [place for _, place, _, options, *_ in mounts if "noexec" in options.split(",")]
-    if not places:
-        pytest.skip("nothing is mounted noexec here")
-    paths.ssm_state.rmdir()
-    paths.ssm_state.symlink_to(places[0])
-    assert "noexec" in agent.without_commands(paths)
-
-
 def test_patience_with_registration() -> None:
     outcomes: list[str | SmSshError] = [SetupFailed("x"), SetupFailed("x"), "mi-1"]
     pauses: list[int] = []

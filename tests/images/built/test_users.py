@@ -19,8 +19,8 @@ USER 1000
 
 
 def tmpfs(*folders: str, owner: int = 0) -> tuple[str, ...]:
-    """Return the options that mount empty folders in memory."""
-    return tuple(word for folder in folders for word in ("--tmpfs", f"{folder}:uid={owner}"))
+    """Return the options that mount empty folders in memory; Docker's own default is noexec."""
+    return tuple(word for folder in folders for word in ("--tmpfs", f"{folder}:exec,uid={owner}"))
 
 
 def test_read_only_root_with_the_folders_that_services_need(world: World) -> None:
@@ -29,6 +29,16 @@ def test_read_only_root_with_the_folders_that_services_need(world: World) -> Non
     done = world.login("sh", "-c", "id -un; touch /tmp/file && echo a file; touch /file 2>/dev/null || echo read-only")
     assert done.stdout == "root\na file\nread-only\n", done.stderr
     assert container.inside("/opt/sm-ssh/bin/sm-ssh-entry", "health").startswith("online mi-")
+
+
+def test_a_folder_of_the_agent_that_executes_nothing_is_told(world: World) -> None:
+    world.allow("is mounted noexec")
+    container = world.start("sleep", "300", options=("--tmpfs", "/var/lib/amazon"))
+    container.phase("online")
+    assert container.log.count("WARNING /var/lib/amazon/ssm is mounted noexec: no Run Command") == 1
+    done = world.login("true")
+    assert done.returncode == 22
+    assert "SSH_AUTHORIZED_KEYS" in done.stderr
 
 
 def test_the_images_own_user_logs_in_as_that_user(world: World, derive: Callable[[str, str], str]) -> None:
