@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,8 @@ from sm_ssh_entry.images.network import Network
 PYPI = "pypi"
 STAND_IN = "stand-in"
 _SECONDS = 600.0
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_BOUND = re.compile(r"python_(?:full_)?version\s*([<>]=?)\s*['\"](\d+(?:\.\d+)*)")
 _PURE = ("--platform", "any", "--implementation", "py", "--abi", "none")
 
 
@@ -39,8 +42,8 @@ def resolve(wanted: Wheels, network: Network) -> list[Entry]:
     Raises:
         SmSshError: pip is not there, cannot resolve it, or a server does not answer.
     """
-    options = ["--python-version", wanted.python, *_PURE]
-    rows = _report(wanted.index, options, [*wanted.requirements, *wanted.tools], network)
+    requirements = [*wanted.requirements, *wanted.tools]
+    rows = _complete(wanted.index, wanted.python, _PURE, requirements, network)
     return _sized((_entry(row, "wheels", PYPI, "wheels", network) for row in rows), network)
 
 
@@ -57,18 +60,18 @@ def resolve_stand_in(wanted: StandIn, index: str, arch: str, network: Network) -
         SmSshError: as resolve.
     """
     platforms = [word for name in wanted.platforms[arch] for word in ("--platform", name)]
+    options = ["--implementation", "cp", *platforms]
 
-    def resolved(python: str, requirements: Sequence[str], *more: str) -> list[Entry]:
-        options = ["--python-version", python, "--implementation", "cp", *platforms, *more]
-        rows = _report(index, options, requirements, network)
+    def entries(rows: Iterable[dict[str, Any]]) -> list[Entry]:
         return [_entry(row, "agent", STAND_IN, f"stand-in/{arch}", network) for row in rows]
 
     # The lowest Python decides the versions; what is pure, or built for the stable ABI, then serves all of them.
     lowest, *others = wanted.python
-    found = resolved(lowest, wanted.requirements)
-    rigid = [f"{name}=={entry.version}" for entry in found if (name := project(entry)) and not serves_all(entry)]
+    found = entries(_complete(index, lowest, options, wanted.requirements, network))
+    rigid = [f"{project(entry)}=={entry.version}" for entry in found if not serves_all(entry)]
     for python in others:
-        found += resolved(python, rigid, "--no-deps")
+        if rigid:
+            found += entries(_report(index, python, [*options, "--no-deps"], rigid, network))
     return _sized(found, network)
 
 
@@ -87,7 +90,46 @@ def serves_all(entry: Entry) -> bool:
     return entry.file.removesuffix(".whl").split("-")[-2] in ("none", "abi3")
 
 
-def _report(index: str, options: Sequence[str], requirements: Sequence[str], network: Network) -> list[dict[str, Any]]:
+def _complete(
+    index: str, python: str, options: Sequence[str], requirements: Sequence[str], network: Network
+) -> list[dict[str, Any]]:
+    """Resolve for a Python and all later ones.
+
+    pip judges ``python_version < "3.11"`` by the Python that runs it, whatever --python-version says: what it leaves out
+    for that is asked for by name.
+    """
+    while True:
+        rows = _report(index, python, options, requirements, network)
+        there = {_normal(row["metadata"]["name"]) for row in rows}
+        needs = [need for row in rows for need in row["metadata"].get("requires_dist", ())]
+        more = sorted({need.partition(";")[0].strip() for need in needs if _left_out(need, python)})
+        more = [need for need in more if _normal(_NAME.match(need)[0]) not in there]  # type: ignore[index]
+        if not more:
+            return rows
+        requirements = [*requirements, *more]
+
+
+def _left_out(need: str, python: str) -> bool:
+    """Whether a Python, or a later one, may need this where the one that runs us does not."""
+    marker = need.partition(";")[2]
+    if "extra" in marker:
+        return False
+    return any(
+        operator.startswith(">") or _numbers(python) < _numbers(version) for operator, version in _BOUND.findall(marker)
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in version.split("."))
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _report(
+    index: str, python: str, options: Sequence[str], requirements: Sequence[str], network: Network
+) -> list[dict[str, Any]]:
     # --isolated shuts out the user's variables and configuration; PIP_CONFIG_FILE the machine's, which may add folders.
     environment = {**os.environ, "PIP_CONFIG_FILE": os.devnull}
     bundle = next(
@@ -100,6 +142,7 @@ def _report(index: str, options: Sequence[str], requirements: Sequence[str], net
                 *("--dry-run", "--ignore-installed", "--quiet", "--report", "-", "--target", nowhere),
                 *("--index-url", network.mirrors.towards(index), "--only-binary", ":all:"),
                 *(("--cert", bundle) if bundle else ()),
+                *("--python-version", python),
                 *options,
                 *requirements,
             ],

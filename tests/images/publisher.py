@@ -101,6 +101,8 @@ def publisher() -> Iterator[Publisher]:
                 self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
             if tag:
                 self.send_header("ETag", tag)
+            if self.path.endswith("/"):
+                self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", str(len(content) - begin))
             self.end_headers()
             if not body:
