@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from sm_ssh_entry.plane.jobs import Job
 # What the parent says when the job is over and its containers have ended, or are to be killed.
 DONE = b"done"
 _LOCK = "lock"
+_UNDER_WAY_SECONDS = 2.0
 
 
 class Warden:
@@ -133,6 +135,9 @@ def main(argv: list[str]) -> int:
     try:
         if orphaned:
             containers.stop(folder, float(seconds))
+            _clear(folder, state)
+            # What the parent had asked for when it was killed may have been made only now.
+            time.sleep(_UNDER_WAY_SECONDS)
         _clear(folder, state)
     except SmSshError as error:
         print(f"sm-ssh: {error.message}", file=sys.stderr)
