@@ -132,7 +132,7 @@ def lock(parts: Sequence[Part], sources: Sources, locks: Locks, place: Place) ->
     open_ends = [part for part in parts if not all(one.locked for one in part.entries)]
     came = {part.folder: part for part in _bring(open_ends, sources, place)}
     parts = [came.get(part.folder, part) for part in parts]
-    return Outcome(tuple(parts), (), (), locks.keep(one for part in parts for one in part.entries))
+    return Outcome(tuple(parts), (), (), locks.keep((one for part in parts for one in part.entries), whole=True))
 
 
 def _bring(parts: Sequence[Part], sources: Sources, place: Place) -> list[Part]:

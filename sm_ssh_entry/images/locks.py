@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from sm_ssh_entry.images import lockfile
 from sm_ssh_entry.images.lockfile import Entry
 
 NAME = "artifacts.lock"
+_Group: TypeAlias = tuple[str, str, str]
 
 
 class Locks:
@@ -33,13 +35,9 @@ class Locks:
             folder: below the folder of artifacts.
             version: what it must be; empty: any.
         """
-        for lock in (self._own, self._shipped):
-            found = [
-                one for one in lock.values() if (one.component, one.source, one.folder) == (component, source, folder)
-            ]
-            if found and all(one.version == version or not version for one in found):
-                return sorted(found)
-        return []
+        group = (component, source, folder)
+        found = _of(self._own, group) or _of(self._shipped, group)
+        return found if all(one.version == version or not version for one in found) else []
 
     def entry(self, file: str) -> Entry | None:
         """Return what is locked for one file.
@@ -49,11 +47,12 @@ class Locks:
         """
         return self._own.get(file) or self._shipped.get(file)
 
-    def keep(self, fresh: Iterable[Entry]) -> bool:
+    def keep(self, fresh: Iterable[Entry], *, whole: bool = False) -> bool:
         """Put whole folders into the user's own lock, instead of what is locked for them.
 
         Args:
             fresh: all entries of some folders, all locked.
+            whole: keep also what the shipped lock holds just so: the user's own is then enough by itself.
 
         Returns:
             Whether it has changed.
@@ -62,12 +61,24 @@ class Locks:
             NoSpace: the disk is full.
             BadInput: it cannot be written.
         """
-        parts: dict[tuple[str, str, str], list[Entry]] = {}
+        groups: dict[_Group, list[Entry]] = {}
         for entry in sorted(fresh):
-            parts.setdefault((entry.component, entry.source, entry.folder), []).append(entry)
-        changed = {part: entries for part, entries in parts.items() if self.find(*part) != entries}
+            groups.setdefault(_group(entry), []).append(entry)
+        changed = {
+            group: entries
+            for group, entries in groups.items()
+            if (_of(self._own, group) if whole else self.find(*group)) != entries
+        }
         if changed:
-            kept = [one for one in self._own.values() if (one.component, one.source, one.folder) not in changed]
+            kept = [one for one in self._own.values() if _group(one) not in changed]
             lockfile.write(self.own, [*kept, *(one for entries in changed.values() for one in entries)])
             self._own = lockfile.read(self.own)
         return bool(changed)
+
+
+def _group(entry: Entry) -> _Group:
+    return entry.component, entry.source, entry.folder
+
+
+def _of(lock: Mapping[str, Entry], group: _Group) -> list[Entry]:
+    return sorted(one for one in lock.values() if _group(one) == group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -9,10 +10,12 @@ from pathlib import Path
 
 from sm_ssh_entry.errors import ArtifactRefused, NotFound
 from sm_ssh_entry.images import sums
+from sm_ssh_entry.images.fetch import ABOUT
+from sm_ssh_entry.images.lockfile import Entry
 from sm_ssh_entry.images.locks import Locks
 from sm_ssh_entry.images.manifest import Manifest
 from sm_ssh_entry.images.signature import check_detached
-from sm_ssh_entry.images.sources import OFFICIAL
+from sm_ssh_entry.images.sources import AGENT, OFFICIAL, STAND_IN
 from sm_ssh_entry.images.storage import sha256_of
 
 
@@ -73,7 +76,7 @@ def verify(folder: Path, locks: Locks, manifest: Manifest, keys: Mapping[str, Pa
 
 def _judged(name: str, folder: Path, listed: str, locks: Locks) -> Finding:
     path = folder / name
-    locked = locks.entry(name)
+    locked = _locked(name, folder, locks)
     if not path.is_file():
         return Finding(name, State.MISSING)
     sha256 = sha256_of(path)
@@ -86,7 +89,7 @@ def _judged(name: str, folder: Path, listed: str, locks: Locks) -> Finding:
 
 
 def _signed(found: Finding, folder: Path, locks: Locks, manifest: Manifest, keys: Mapping[str, Path]) -> Finding:
-    entry = locks.entry(found.file)
+    entry = _locked(found.file, folder, locks)
     if found.state is not State.GOOD or entry is None or entry.source != OFFICIAL or entry.component not in keys:
         return found
     published = manifest.official(entry.component)
@@ -98,6 +101,19 @@ def _signed(found: Finding, folder: Path, locks: Locks, manifest: Manifest, keys
     except ArtifactRefused as error:
         return Finding(found.file, State.UNSIGNED, error.message)
     return Finding(found.file, State.SIGNED)
+
+
+def _locked(name: str, folder: Path, locks: Locks) -> Entry | None:
+    """Return what is locked for a file; None: it is our own, also where the official one of its name is locked."""
+    entry = locks.entry(name)
+    if entry is not None and entry.component == AGENT:
+        about = folder / entry.folder / ABOUT
+        try:
+            found = json.loads(about.read_text(encoding="utf-8"))["source"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return entry
+        return None if found == STAND_IN else entry
+    return entry
 
 
 def _partial(name: str) -> bool:

@@ -95,8 +95,8 @@ def _complete(
 ) -> list[dict[str, Any]]:
     """Resolve for a Python and all later ones.
 
-    pip judges ``python_version < "3.11"`` by the Python that runs it, whatever --python-version says: what it leaves out
-    for that is asked for by name.
+    pip judges ``python_version < "3.11"`` by the Python that runs it, whatever --python-version says: what it
+    leaves out for that is asked for by name.
     """
     while True:
         rows = _report(index, python, options, requirements, network)

@@ -36,6 +36,12 @@ def test_what_is_shipped_is_not_copied(shipped: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "own").exists()
 
 
+def test_an_own_lock_that_is_to_be_enough_by_itself_has_the_shipped_one_s_too(shipped: Path, tmp_path: Path) -> None:
+    assert Locks(shipped, tmp_path / "own").keep([OLD], whole=True)
+    assert list(lockfile.read(tmp_path / "own").values()) == [OLD]
+    assert not Locks(shipped, tmp_path / "own").keep([OLD], whole=True)
+
+
 def test_a_folder_is_locked_whole_and_the_others_stay(shipped: Path, tmp_path: Path) -> None:
     locks = Locks(shipped, tmp_path / "own")
     locks.keep([OLD, NEW, ELSE])

@@ -5,10 +5,14 @@ The client here is a script that answers like Docker's; with a real engine the s
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,35 +27,23 @@ IMAGE: dict[str, Any] = {
     "Size": 1,
     "Config": {"Cmd": ["run"]},
 }
-# What has no answer here fails the test that asked it: there is no build and no push.
+# What has no answer here fails the test that asked for it: there is no build and no push.
 CLIENT = """\
-#!{python} -IS
-import io, json, sys, tarfile
-words, image, files = sys.argv[1:], json.loads({image!r}), json.loads({files!r})
-if words[:2] == ["image", "inspect"]:
-    if words[2] == "nothing:1" or not image:
-        sys.exit("Error: No such image: " + words[2])
-    print(json.dumps([image]))
-elif words[0] == "info":
-    print('"26.1"')
-elif words[:2] == ["buildx", "version"]:
-    sys.exit({buildx})
-elif words[0] == "pull":
-    sys.exit("Error response from daemon: pull access denied for " + words[-1])
-elif words[0] == "create":
-    print("c0ffee")
-elif words[0] == "rm":
-    open({removed!r}, "a").write(words[-1] + "\\n")
-elif words[0] == "cp":
-    path = words[2].partition(":")[2]
-    if path not in files:
-        sys.exit("Error response from daemon: Could not find the file " + path + " in container c0ffee")
-    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
-        item = tarfile.TarInfo(path.rpartition("/")[2])
-        item.size, item.mode = len(files[path]), 0o755
-        archive.addfile(item, io.BytesIO(files[path].encode()))
-else:
-    sys.exit("not asked for in this test: " + " ".join(words))
+#!/bin/sh
+cd {answers} || exit 99
+case "$1 $2" in
+"image inspect") [ "$3" != nothing:1 ] && exec {cat} image.json; echo "Error: No such image: $3" >&2; exit 1 ;;
+"info "*) echo '"26.1"' ;;
+"buildx version") exit {buildx} ;;
+"pull "*) echo "Error response from daemon: pull access denied for nothing:1" >&2; exit 1 ;;
+"create "*) echo c0ffee ;;
+"rm "*) echo "$4" >>removed ;;
+"cp "*)
+    [ -e ".${{3#*:}}.tar" ] && exec {cat} ".${{3#*:}}.tar"
+    echo "Error response from daemon: Could not find the file ${{3#*:}} in container c0ffee" >&2
+    exit 1 ;;
+*) echo "not asked for in this test: $*" >&2; exit 1 ;;
+esac
 """
 FILES = {
     "/bin/sh": "",
@@ -70,18 +62,24 @@ class User:
 
     def __init__(self, folder: Path) -> None:
         self.artifacts = folder / "artifacts"
-        self.removed = folder / "removed"
+        self.answers = folder / "answers"
         self._bin = folder / "bin"
         self._bin.mkdir()
 
     def engine(self, image: Mapping[str, Any], files: Mapping[str, str] = FILES, *, buildx: bool = True) -> None:
         """Have an engine with one image."""
+        shutil.rmtree(self.answers, ignore_errors=True)
+        self.answers.mkdir()
+        (self.answers / "image.json").write_text(json.dumps([image]))
+        for name, text in files.items():
+            path = Path(f"{self.answers}{name}.tar")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tarfile.open(path, "w") as archive:
+                item = tarfile.TarInfo(path.stem)
+                item.size, item.mode = len(text), 0o755
+                archive.addfile(item, io.BytesIO(text.encode()))
         script = CLIENT.format(
-            python=sys.executable,
-            image=json.dumps(image),
-            files=json.dumps(files),
-            buildx=0 if buildx else 1,
-            removed=str(self.removed),
+            answers=shlex.quote(str(self.answers)), cat=shutil.which("cat"), buildx=0 if buildx else 1
         )
         (self._bin / "docker").write_text(script)
         (self._bin / "docker").chmod(0o755)
@@ -130,7 +128,7 @@ def test_printed_is_a_dockerfile_and_how_to_build_it(user: User) -> None:
     assert done.stdout.endswith('CMD ["run"]\nHEALTHCHECK CMD ["/opt/sm-ssh/bin/sm-ssh-entry", "health"]\n')
     assert 'LABEL sm-ssh.agent="official 3.3.1"' in done.stdout
     # It was read out of a container, which is gone.
-    assert user.removed.read_text() == "c0ffee\n"
+    assert (user.answers / "removed").read_text() == "c0ffee\n"
 
 
 def test_an_id_is_replaced_by_a_name(user: User) -> None:
