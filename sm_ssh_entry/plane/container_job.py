@@ -91,6 +91,7 @@ def run(job: jobs.Job, box: Box, *, say: Callable[[str], None], out: IO[bytes]) 
         with warden.watched(place, stop_seconds):
             run_ = _Run(place, box, labels, say, LineWriter(out))
             end = run_.to_the_end(stop_seconds)
+            containers.give_back(box, place.job.folder)
         local_job.close(place, end)
     return end.status
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
+import os
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -215,6 +216,24 @@ def address(container: str) -> str:
 def published(container: str) -> str:
     """Return where on this machine a container's serving port is: ``127.0.0.1:PORT``."""
     return engine.docker("port", container, str(SERVING_PORT)).split()[0]
+
+
+def give_back(box: Box, folder: Path) -> None:
+    """Make files that containers wrote as root the user's own, who could neither read nor remove some of them.
+
+    Best effort: it needs the image's chown.
+
+    Args:
+        box: what the containers were made of.
+        folder: the job's folder.
+    """
+    user = os.geteuid()
+    if all(path.lstat().st_uid == user for path in folder.rglob("*")):
+        return
+    words = ["--rm", "--pull", "never", "--network", "none", "--user", "0:0", "--label", f"{LABEL}={folder}"]
+    words += ["--mount", _mount(folder, "/mnt", readonly=False), "--entrypoint", "/bin/chown"]
+    with contextlib.suppress(engine.EngineFailed):
+        engine.docker("run", *words, box.image, "--recursive", "--no-dereference", f"{user}:{os.getegid()}", "/mnt")
 
 
 def folders() -> set[str]:
