@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from sm_ssh_entry.images.download import FETCHED
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -50,8 +52,9 @@ class Lines:
         self.say(f"{name}: {megabytes(done)}" + (f" of {megabytes(total)}" if total >= 0 else ""))
 
     def end(self, name: str, how: str) -> None:
-        """Say what became of it."""
-        self.say(f"{name}: {how}")
+        """Say what became of it; what was there already is no news."""
+        if how == FETCHED:
+            self.say(f"{name}: {how}")
 
     def say(self, line: str) -> None:
         """Print it."""
@@ -92,7 +95,8 @@ class Bars:
         """Take it away."""
         if name in self._tasks:
             self.picture.remove_task(self._tasks.pop(name))
-        self.picture.console.print(f"{name}: {how}", style="dim", highlight=False, markup=False)
+        if how == FETCHED:
+            self.picture.console.print(f"{name}: {how}", style="dim", highlight=False, markup=False)
 
     def say(self, line: str) -> None:
         """Print it above the bars."""

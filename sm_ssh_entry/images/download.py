@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from sm_ssh_entry.errors import ArtifactRefused
+from sm_ssh_entry.errors import ArtifactRefused, NotFound
 from sm_ssh_entry.images.lockfile import Entry
 from sm_ssh_entry.images.network import Broken, Network, failures
 from sm_ssh_entry.images.storage import BLOCK, sha256_of, writing
+
+FETCHED, THERE = "fetched", "there already"
 
 
 class Progress(Protocol):
@@ -27,7 +29,7 @@ class Progress(Protocol):
         """Say how many of its bytes are there."""
 
     def end(self, name: str, how: str) -> None:
-        """Say what became of it: ``fetched`` or ``there already``."""
+        """Say what became of it: FETCHED or THERE."""
 
     def say(self, line: str) -> None:
         """Show a line."""
@@ -85,7 +87,7 @@ class Download:
         """
         if self.entry.locked and self.place.is_file():
             if matches(self.entry, self.place):
-                self.progress.end(self.entry.file, "there already")
+                self.progress.end(self.entry.file, THERE)
                 return self.entry
             self.progress.say(f"{self.entry.file} is damaged: it is fetched again")
             with writing(self.place):
@@ -115,7 +117,7 @@ class Download:
         with writing(self.place):
             self.part.path.replace(self.place)
         self.part.forget()
-        self.progress.end(self.entry.file, "fetched")
+        self.progress.end(self.entry.file, FETCHED)
         return self.entry if self.entry.locked else self.entry.seen(size, sha256)
 
     def _receive(self) -> bool:
@@ -123,7 +125,7 @@ class Download:
         begin = self._begin()
         if begin == self.entry.size:
             return True
-        with self.network.open(self.entry.url, self._headers(begin)) as response:
+        with self._open(begin) as response:
             begin, total = self._continues(response, begin)
             self.progress.begin(self.entry.file, total)
             with writing(self.place), self.part.path.open("r+b" if begin else "wb") as file:
@@ -142,6 +144,16 @@ class Download:
             self.part.forget()
             return 0
         return have
+
+    def _open(self, begin: int) -> Any:
+        try:
+            return self.network.open(self.entry.url, self._headers(begin))
+        except NotFound as error:
+            if not begin:
+                raise
+            # 416: the part is all there is, or more. Whole, then; a file that is gone is gone then, too.
+            self.part.forget()
+            raise Broken(f"{self.entry.file}: the server does not go on from {begin} bytes") from error
 
     def _headers(self, begin: int) -> dict[str, str]:
         if not begin:

@@ -83,6 +83,8 @@ def find(wanted: Wanted, sources: Sources) -> list[Part]:
         SmSshError: something can be had from nobody.
     """
     parts: list[Part] = []
+    for name in wanted.systems:
+        sources.system(name)  # a slip of the pen is told before anything is fetched
     if WHEELS in wanted.components:
         parts.append(sources.wheels())
     if AGENT in wanted.components:
@@ -108,8 +110,8 @@ def fetch(parts: Sequence[Part], sources: Sources, locks: Locks, place: Place) -
         NoSpace: the disk is full; what has come stays.
         SmSshError: something cannot be fetched.
     """
-    parts = _bring(parts, sources, place)
-    locked = locks.keep(one for part in parts for one in part.entries)
+    parts, first = _bring(parts, sources, locks, place)
+    locked = locks.keep(one for part in parts for one in part.entries) or first
     made = _products(sources.manifest, parts, place)
     fresh = {one.file: one.sha256 for part in parts for one in part.entries}
     fresh |= {name: sha256_of(place.folder / name) for name in made}
@@ -130,12 +132,28 @@ def lock(parts: Sequence[Part], sources: Sources, locks: Locks, place: Place) ->
         SmSshError: as fetch.
     """
     open_ends = [part for part in parts if not all(one.locked for one in part.entries)]
-    came = {part.folder: part for part in _bring(open_ends, sources, place)}
+    brought, first = _bring(open_ends, sources, locks, place)
+    came = {part.folder: part for part in brought}
     parts = [came.get(part.folder, part) for part in parts]
-    return Outcome(tuple(parts), (), (), locks.keep((one for part in parts for one in part.entries), whole=True))
+    locked = locks.keep((one for part in parts for one in part.entries), whole=True) or first
+    return Outcome(tuple(parts), (), (), locked)
 
 
-def _bring(parts: Sequence[Part], sources: Sources, place: Place) -> list[Part]:
+def _bring(parts: Sequence[Part], sources: Sources, locks: Locks, place: Place) -> tuple[list[Part], bool]:
+    """Bring parts; return them, all locked, and whether the user's lock has changed."""
+    came: dict[str, Part] = {}
+    # What is not locked yet comes first, part by part, and is locked as it comes: an interruption loses little.
+    for part in parts:
+        if not all(one.locked for one in part.entries):
+            (came[part.folder],) = _download([part], sources, place)
+            locks.keep(came[part.folder].entries)
+    rest = _download([part for part in parts if part.folder not in came], sources, place)
+    first = bool(came)
+    came |= {part.folder: part for part in rest}
+    return [came[part.folder] for part in parts], first
+
+
+def _download(parts: Sequence[Part], sources: Sources, place: Place) -> list[Part]:
     entries = [one for part in parts for one in part.entries]
     came = fetch_all(entries, place.folder, sources.network, sources.progress, workers=place.workers)
     by_file = {entry.file: entry for entry in came}

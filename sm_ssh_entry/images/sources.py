@@ -113,7 +113,7 @@ class Sources:
             part = self._official(AWS_CLI, self.manifest.aws_cli, arch)
             if source == OFFICIAL or self._answers(part, f"taking each distribution's own AWS CLI for {arch}"):
                 return [part]
-        wanted = [self._system(name) for name in systems]
+        wanted = [self.system(name) for name in systems]
         for system in wanted:
             if source == AUTO and not system.aws_cli:
                 self.progress.say(
@@ -137,12 +137,20 @@ class Sources:
         Raises:
             SmSshError: it cannot be had.
         """
-        one = self._system(name)
+        one = self.system(name)
         return self._part(
             PACKAGES, one.name, f"{PACKAGES}/{one.name}/{arch}", partial(self._distributions.packages, one, arch)
         )
 
-    def _system(self, name: str) -> System:
+    def system(self, name: str) -> System:
+        """Return a system of base images.
+
+        Args:
+            name: ``debian-12``.
+
+        Raises:
+            BadInput: there is none of that name.
+        """
         if name not in self.manifest.systems:
             raise BadInput(f"no such system: {name}", hint=f"there are {', '.join(self.manifest.systems)}")
         return self.manifest.systems[name]

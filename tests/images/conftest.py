@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from sm_ssh_entry.images import files
 from tests.images.archive import Key
 from tests.images.heard import Heard
 from tests.images.publisher import Publisher, publisher
+from tests.images.user import World, make
 
 
 @pytest.fixture
@@ -32,3 +34,25 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Key, Key]:
     # gpg's agent has a socket in its folder, whose path must be short.
     folder = Path(tmp_path_factory.mktemp("k"))
     return Key.make(folder, "publisher"), Key.make(folder, "stranger")
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The lock of sm-ssh as it is installed: one of the test's own."""
+    images = tmp_path / "shipped" / "images"
+    images.mkdir(parents=True)
+    shutil.copy(files.source() / "images" / "artifacts.toml", images)
+    monkeypatch.setattr(files, "source", lambda: tmp_path / "shipped")
+    return images / "artifacts.lock"
+
+
+@pytest.fixture
+def world(
+    site: Publisher,
+    keys: tuple[Key, Key],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    shipped: Path,
+) -> World:
+    """A user, and everybody who publishes."""
+    return make(World(site, keys, tmp_path, capsys), shipped)

@@ -153,6 +153,20 @@ def test_a_first_fetch_never_goes_on_from_a_part_that_nothing_vouches_for(
     assert [one.get("Range") for one in site.gets(PATH)] == [None]
 
 
+def test_a_first_fetch_that_broke_before_the_last_step_is_done_whole(
+    site: Publisher, tmp_path: Path, heard: Heard
+) -> None:
+    """All bytes are there, with their tag, but not in their place: a server has nothing to go on with."""
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "a.bin.part").write_bytes(CONTENT)
+    (tmp_path / "x" / "a.bin.part.tag").write_text('"v1"')
+    site.tags[PATH] = '"v1"'
+    site.fail(PATH, Fault(status=416))
+    first_use = Entry("agent", "official", "x/a.bin", site.url + PATH, -1, "", "1.0")
+    assert download(site, tmp_path, heard, first_use).run().size == len(CONTENT)
+    assert [one.get("Range") for one in site.gets(PATH)] == [f"bytes={len(CONTENT)}-", None]
+
+
 def test_a_server_without_ranges_gives_it_whole(site: Publisher, tmp_path: Path, heard: Heard) -> None:
     site.fail(PATH, Fault(cut=300_000), Fault(ranges=False))
     download(site, tmp_path, heard).run()
