@@ -54,13 +54,15 @@ def test_ssh_off_changes_no_variable(world: World) -> None:
     assert variables(ours.stdout) == variables(bare.stdout)
 
 
-def test_ssh_on_leads_into_the_running_job(world: World) -> None:
-    container = world.start("sleep", "300", env={"MODEL_NOTE": "a note"})
+def test_ssh_on_leads_into_the_running_job_which_a_stop_reaches(world: World) -> None:
+    command = "trap 'echo saved; exit 5' TERM; echo ready; sleep 300 & wait"
+    container = world.start("sh", "-c", command, env={"MODEL_NOTE": "a note"})
     container.phase("online")
-    assert container.processes()[0][1] == "sleep 300"
-    done = world.login("sh", "-c", 'tr "\\0" " " </proc/1/cmdline; echo "$MODEL_NOTE"; command -v sm-wait')
-    assert (done.returncode, done.stdout) == (0, "sleep 300 a note\n/usr/local/bin/sm-wait\n"), done.stderr
+    done = world.login("sh", "-c", 'head -c 5 /proc/1/cmdline | tr "\\0" " "; echo "$MODEL_NOTE"; command -v sm-wait')
+    assert (done.returncode, done.stdout) == (0, "sh -ca note\n/usr/local/bin/sm-wait\n"), done.stderr
     assert container.inside(STUB, "health").startswith("online mi-")
+    assert container.stop(grace=60) == 5
+    assert "saved" in container.log
 
 
 @pytest.mark.images(*family.ROOTS, *family.BASES)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.images.built import engine
+from tests.images.built import engine, family
 from tests.images.built.engine import Container
 from tests.images.built.world import World
 from tests.waiting import wait_until
@@ -55,6 +55,7 @@ def wait_for_health(container: Container, health: str, says: str) -> None:
         raise AssertionError(f"never {health}: {says}, but {state()}\n{container.log}") from None
 
 
+@pytest.mark.images(family.BASE_12)
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
 def test_health_of_a_setting(world: World, row: Row) -> None:
     if row.allowed:

@@ -124,7 +124,7 @@ class Window:
     def saw(self, text: str) -> None:
         """Wait until the script has printed a text."""
         try:
-            wait_until(lambda: text in self.said, 30, every=0.05)
+            wait_until(lambda: text in self.said, 90, every=0.05)
         except AssertionError:
             raise AssertionError(f"{text!r} not in:\n{self.said}") from None
 
@@ -191,7 +191,7 @@ def test_window_opens_works_closes_and_opens_again(job: World, tmp_path: Path, s
     finally:
         first.close()
     wait_until(
-        lambda: job.login("sh", "-c", f"test -e /proc/{spawned[1]}").returncode == 1, 30, what="the server has ended"
+        lambda: job.login("sh", "-c", f"test -e /proc/{spawned[1]}").returncode == 1, 90, what="the server has ended"
     )
     again = Window(job, shell)
     try:

@@ -43,6 +43,6 @@ def test_our_processes_stay_within_the_budget(world: World, mode: dict[str, str]
     container.phase("online")
     assert world.login("true").returncode == 0
     # The steps of the start are one of ours too, but end once the node is up: what stays is what counts.
-    wait_until(lambda: len(megabytes(container)) == processes, 30, every=0.2, what="only long-lived processes")
+    wait_until(lambda: len(megabytes(container)) == processes, 90, every=0.2, what="only long-lived processes")
     found = megabytes(container)
     assert sum(found.values()) <= BUDGET_MB, found

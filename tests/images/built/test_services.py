@@ -41,19 +41,19 @@ def test_logins_leave_no_zombie_and_no_session(world: World) -> None:
         found = services(container)
         return found if all(any(name in one for name in ours) for one in found) else []
 
-    before = wait_until(only_services, 30, every=0.1, what="only the services are there")
+    before = wait_until(only_services, 90, every=0.1, what="only the services are there")
     # A few through the plane, which costs a second of processor time each; the others straight to sshd.
     with ThreadPoolExecutor(4) as pool:
         ways = [world.login] * 4 + [world.straight] * (LOGINS - 4)
         statuses = list(pool.map(lambda n: ways[n]("sh", "-c", f"exit {n}").returncode, range(LOGINS)))
     assert statuses == list(range(LOGINS))
-    wait_until(lambda: 0 < len(only_services()) <= len(before), 30, every=0.1, what="only the services are left")
+    wait_until(lambda: 0 < len(only_services()) <= len(before), 90, every=0.1, what="only the services are left")
     assert [words for state, words in container.processes() if state.startswith("Z")] == []
 
 
 def test_failed_command_is_held_until_sm_wait_stop(world: World) -> None:
     container = world.start("sh", "-c", "echo oops; exit 9", env={"SSH_HOLD_ON_FAILURE_SECONDS": "300"})
-    wait_until(lambda: container.phase("online").get("job") == "failed", 20)
+    wait_until(lambda: container.phase("online").get("job") == "failed", 90)
     assert world.login("cat", "/proc/1/comm").returncode == 0
     assert world.login("sm-wait", "stop").returncode == 0
     assert container.end() == 9
@@ -65,7 +65,7 @@ def test_end_of_the_hold_closes_the_logins(world: World) -> None:
     container.phase("online")
     with ThreadPoolExecutor() as pool:
         login = pool.submit(world.login, "sh", "-c", "touch /tmp/in; exec sleep 300")
-        wait_until(lambda: "in" in container.inside("ls", "/tmp").split(), 30, every=0.1, what="logged in")
+        wait_until(lambda: "in" in container.inside("ls", "/tmp").split(), 90, every=0.1, what="logged in")
         container.inside("/opt/sm-ssh/bin/sm-wait", "stop")
         assert container.end() == 9
         done = login.result(timeout=60)
@@ -75,9 +75,10 @@ def test_end_of_the_hold_closes_the_logins(world: World) -> None:
 
 
 def test_idle_container_ends(world: World) -> None:
+    # Nobody asks it anything meanwhile: on a slow machine it may end while the question is on its way.
     container = world.start("sh", "-c", "sleep 300; :", env={"SSH_IDLE_TIMEOUT_SECONDS": "4"})
-    container.phase("online")
     assert container.end() == 143
+    assert "Successfully registered" in container.log
     assert "nobody has been connected for 4 s" in container.log
 
 

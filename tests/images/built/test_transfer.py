@@ -145,7 +145,7 @@ def test_port_of_the_container_is_reached_through_a_forward(job: World) -> None:
         [*words, "-tt", command], env=job.machine.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
-        wait_until(lambda: answered(here, b"hello\n") == b"HELLO\n", 30, every=0.1, what="an answer")
+        wait_until(lambda: answered(here, b"hello\n") == b"HELLO\n", 90, every=0.1, what="an answer")
         lines = [f"line {number}\n".encode() for number in range(20)]
         assert [answered(here, line) for line in lines] == [line.upper() for line in lines]
     finally:
@@ -188,7 +188,7 @@ def test_socket_of_the_container_is_reached_through_a_forward(job: World, tmp_pa
         return b""
 
     try:
-        wait_until(lambda: ask() == b"HELLO\n", 30, every=0.1, what="an answer")
+        wait_until(lambda: ask() == b"HELLO\n", 90, every=0.1, what="an answer")
     finally:
         server.kill()
         server.communicate(timeout=10)

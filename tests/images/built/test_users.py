@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.images.built import family
 from tests.images.built.world import World
 
 # All that services write, in an image whose root is read-only; README names them.
@@ -69,6 +70,7 @@ def test_the_images_own_user_on_a_read_only_root(world: World, derive: Callable[
     assert done.stdout == "trainer\n", done.stderr
 
 
+@pytest.mark.images(family.BASE_12)
 @pytest.mark.parametrize("wait", ["0", "60"])
 @pytest.mark.parametrize(
     ("options", "cause"),

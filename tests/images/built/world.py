@@ -114,7 +114,7 @@ class World:
                 words, env=self.machine.env, stdin=quiet, stdout=quiet, stderr=quiet, cwd=self.machine.folder
             )
         )
-        wait_until(lambda: "stays" in container.inside("ls", "/run").split(), 30, every=0.1, what="logged in")
+        wait_until(lambda: "stays" in container.inside("ls", "/run").split(), 90, every=0.1, what="logged in")
 
     def config(self, *lines: str) -> str:
         """Write what the README tells a user to write, with further lines on top; return the file's name.
