@@ -5,10 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from sm_ssh_entry.errors import BadInput
+from sm_ssh_entry.images import rpm_repository
 from sm_ssh_entry.images.debian_archive import Archive, Suite
-from sm_ssh_entry.images.debian_closure import Index, Package
+from sm_ssh_entry.images.debian_closure import Index
 from sm_ssh_entry.images.download import Progress
 from sm_ssh_entry.images.lockfile import Entry
 from sm_ssh_entry.images.manifest import System
@@ -42,9 +44,13 @@ class Distributions:
         Raises:
             SmSshError: the archive cannot be fetched, is not signed, or lacks something.
         """
+        if system.mirror_list:
+            return self._rpms(system, arch)
         index = self._index(system, arch)
-        found = index.closure(system.packages, index.base())
-        return [_entry(package, PACKAGES, system, arch) for package in found]
+        return [
+            _entry(package, package.version, f"{PACKAGES}/{system.name}/{arch}", system.name)
+            for package in index.closure(system.packages, index.base())
+        ]
 
     def aws_cli(self, system: System, arch: str) -> list[Entry]:
         """Return the AWS CLI 2, and what it needs beyond a minimal base and what the layer installs; it comes first.
@@ -63,7 +69,18 @@ class Distributions:
         base = index.base()
         layer = {package.name for package in index.closure(system.packages, base)}
         found = index.closure(system.aws_cli, base | layer | set(system.aws_cli_present))
-        return [_entry(package, AWS_CLI, system, arch) for package in found]
+        return [_entry(package, package.version, f"{AWS_CLI}/{system.name}/{arch}", system.name) for package in found]
+
+    def _rpms(self, system: System, arch: str) -> list[Entry]:
+        with tempfile.TemporaryDirectory() as scratch:
+            index = rpm_repository.index(
+                system.mirror_list, arch, network=self._network, progress=self._progress, scratch=Path(scratch)
+            )
+        base = {package.name for package in index.closure(system.base, ())}
+        found = index.closure(system.packages, base)
+        return [
+            _entry(package, str(package.version), f"{PACKAGES}/{system.name}/{arch}", system.name) for package in found
+        ]
 
     def _index(self, system: System, arch: str) -> Index:
         key = (system.name, arch)
@@ -81,7 +98,18 @@ def _suite(system: System, name: str, arch: str) -> Suite:
     return Suite(archive if arch == "amd64" else system.ports.get(archive, archive), name, tuple(areas))
 
 
-def _entry(package: Package, component: str, system: System, arch: str) -> Entry:
-    folder = f"{component}/{system.name}/{arch}"
+class _Published(Protocol):
+    """What Debian's and RPM's packages have in common here."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+def _entry(package: _Published, version: str, folder: str, source: str) -> Entry:
+    component = folder.partition("/")[0]
     file = f"{folder}/{PurePosixPath(package.url).name}"
-    return Entry(component, system.name, file, package.url, package.size, package.sha256, package.version)
+    return Entry(component, source, file, package.url, package.size, package.sha256, version)

@@ -123,7 +123,7 @@ class Download:
     def _receive(self) -> bool:
         """Receive into the part. Return whether what was there before was kept."""
         begin = self._begin()
-        if begin == self.entry.size:
+        if begin and begin == self.entry.size:
             return True
         with self._open(begin) as response:
             begin, total = self._continues(response, begin)

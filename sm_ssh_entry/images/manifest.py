@@ -80,13 +80,15 @@ class StandIn:
 
 @dataclass(frozen=True)
 class System:
-    """A base image's system, whose packages are those of a Debian archive.
+    """A base image's system, whose packages are those of a Debian archive, or of an RPM repository.
 
     Args:
         name: ``debian-12``.
         keyring: public keys of its archive.
         suites: name → address and areas, ``https://deb.debian.org/debian main``.
         ports: address → that of processors other than amd64.
+        mirror_list: address of an RPM repository's mirrors, with {arch}; empty: it is a Debian archive.
+        base: packages that every base image of an RPM system has; a Debian archive says so itself.
         packages: what the layer installs.
         aws_cli: its own AWS CLI 2; empty: it has none.
         aws_cli_present: what that needs no copy of.
@@ -96,6 +98,8 @@ class System:
     keyring: Path
     suites: Mapping[str, str]
     ports: Mapping[str, str]
+    mirror_list: str
+    base: tuple[str, ...]
     packages: tuple[str, ...]
     aws_cli: tuple[str, ...]
     aws_cli_present: tuple[str, ...]
@@ -170,9 +174,11 @@ def _official(table: Mapping[str, Any]) -> Official:
 def _system(name: str, table: Mapping[str, Any]) -> System:
     return System(
         name,
-        Path(table["keyring"]),
-        dict(table["suites"]),
+        Path(table["keyring"]) if "mirror-list" not in table else Path(),
+        dict(table["suites"]) if "mirror-list" not in table else {},
         dict(table.get("ports", {})),
+        table.get("mirror-list", ""),
+        tuple(table.get("base", ())),
         tuple(table["packages"]),
         tuple(table.get("aws-cli", ())),
         tuple(table.get("aws-cli-present", ())),

@@ -173,6 +173,11 @@ def test_a_server_without_ranges_gives_it_whole(site: Publisher, tmp_path: Path,
     assert (tmp_path / "x" / "a.bin").read_bytes() == CONTENT
 
 
+def test_an_empty_file_is_a_file(site: Publisher, tmp_path: Path, heard: Heard) -> None:
+    download(site, tmp_path, heard, entry("x/empty", site.publish("/empty", b""), b"")).run()
+    assert left(tmp_path) == ["empty"]
+
+
 def test_a_busy_server_is_asked_again(site: Publisher, tmp_path: Path, heard: Heard) -> None:
     site.fail(PATH, Fault(status=503), Fault(status=429))
     download(site, tmp_path, heard).run()
