@@ -94,8 +94,9 @@ class Log:
             self._tell("writing the image")
 
     def last(self) -> list[str]:
-        """Return the last lines of the step that failed; of the whole build where none did."""
-        return list(self._steps[self._failed]) if self._failed else [line for line in self._all if line][-_KEPT_LINES:]
+        """Return the last lines of the step that failed, without the cause; of the whole build where no step did."""
+        lines = self._steps[self._failed] if self._failed else [line for line in self._all if line][-_KEPT_LINES:]
+        return [line for line in lines if not _ERROR.search(line)]
 
     def failure(self) -> SmSshError:
         """Return what ended the build, as an error."""

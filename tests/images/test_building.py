@@ -98,6 +98,7 @@ def test_another_processors_programs_have_a_hint() -> None:
 def test_the_last_lines_are_those_of_the_step_that_failed() -> None:
     said = [f"line {number}" for number in range(30)]
     assert failed(*said).last() == said[-20:]
+    assert failed("before", "sm-ssh: ERROR the cause", "after").last()[-2:] == ["before", "after"]
 
 
 def test_a_build_that_never_began_has_all_its_lines() -> None:
