@@ -34,6 +34,9 @@ variable "PLATFORMS" {
 variable "CA" {
   default = "" # file of certificates to trust, for a network whose proxy opens connections
 }
+variable "NETWORK" {
+  default = null # host, where the engine's own network leads nowhere
+}
 variable "SBOM" {
   default = false # as the next one it needs a builder other than the engine's own: docker buildx create
 }
@@ -82,6 +85,7 @@ function "target_name" {
 target "_image" {
   platforms = PLATFORMS == "" ? [] : split(",", PLATFORMS)
   secret    = CA == "" ? [] : ["id=ca,src=${CA}"]
+  network   = NETWORK
   attest = concat(
     SBOM ? ["type=sbom"] : [],
     PROVENANCE ? ["type=provenance,mode=max"] : [],
