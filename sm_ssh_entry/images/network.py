@@ -253,4 +253,5 @@ def _named(url: str, error: OSError | http.client.HTTPException) -> SmSshError:
             f"{host}: its certificate is not trusted: {cause.verify_message}",
             hint="set SSL_CERT_FILE or REQUESTS_CA_BUNDLE to your company's certificates",
         )
-    return Broken(f"{host} cannot be reached: {cause}", hint="HTTPS_PROXY sets a proxy, --mirror names another place")
+    why = getattr(cause, "strerror", None) or cause
+    return Broken(f"{host} cannot be reached: {why}", hint="HTTPS_PROXY sets a proxy, --mirror names another place")

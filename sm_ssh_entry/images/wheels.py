@@ -153,6 +153,10 @@ def _report(
         raise ToolMissing(
             f"{sys.executable} has no pip", hint=f"{sys.executable} -m ensurepip, or install sm-ssh with pip"
         )
+    if "no such option" in done.stderr:
+        raise ToolMissing(
+            "this pip is too old to report what it resolves", hint=f"{sys.executable} -m pip install -U pip"
+        )
     if not done.ok:
         lines = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
         raise PipFailed(

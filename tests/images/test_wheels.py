@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sm_ssh_entry.errors import ArtifactRefused
+from sm_ssh_entry.errors import ArtifactRefused, ToolMissing
 from sm_ssh_entry.images import wheels
 from sm_ssh_entry.images.manifest import StandIn, Wheels
 from sm_ssh_entry.images.wheels import PipFailed
@@ -120,3 +120,21 @@ def test_the_stand_in_has_one_version_for_all_its_pythons(site: Publisher) -> No
         f"stand-in/amd64/stable-3.0-cp39-abi3-{platform}",
     ]
     assert [wheels.serves_all(one) for one in found] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("program", "error"),
+    [
+        ("echo 'no such option: --report' >&2; exit 2", "too old"),
+        ("echo 'x: No module named pip' >&2; exit 1", "has no pip"),
+    ],
+)
+def test_a_python_without_a_pip_that_will_do_says_so(
+    site: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, error: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{program}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(python))
+    with pytest.raises(ToolMissing, match=error):
+        resolved(f"{site.url}/simple", "app")
