@@ -16,6 +16,8 @@ WARNING = "warning"
 _SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _SERVING_PORT = "8080"
 _PRIVILEGED = 1024
+# What layer.json calls the agent that AWS publishes.
+_OFFICIAL = "official"
 _FIX_LAYER = "sm-ssh image wrap adds the layer anew"
 
 
@@ -128,10 +130,13 @@ def _words(known: Facts) -> Iterator[Finding]:
 
 
 def _agent(known: Facts) -> Iterator[Finding]:
-    agent = (known.layer or {}).get("agent") or {}
-    if agent.get("source") != "official":
-        text = f"its agent is the {agent.get('source', 'unknown')} one, which AWS does not know"
+    if (source := _source(known)) != _OFFICIAL:
+        text = f"its agent is the {source} one, which AWS does not know"
         yield Finding(WARNING, text, "it is for the local plane; sm-ssh image fetch --agent official, then build again")
+
+
+def _source(known: Facts) -> str:
+    return str(((known.layer or {}).get("agent") or {}).get("source", "unknown"))
 
 
 def _account(known: Facts) -> Iterator[Finding]:
@@ -144,6 +149,11 @@ def _account(known: Facts) -> Iterator[Finding]:
         if user.locked and known.layer is not None:
             text = f"the account {user.name} is locked (! in /etc/shadow), so sshd refuses every login"
             yield Finding(PROBLEM, text, f"RUN usermod -p '*' {user.name}")
+        return
+    if _source(known) == _OFFICIAL:
+        # It makes folders without the right to enter them (seen with 3.3.1142.0), which stops everybody but root.
+        text = f"its user {user.name} is not root, and the official SSM agent works as root only"
+        yield Finding(PROBLEM, text, "end the Dockerfile with USER root; the job runs without ssh otherwise")
         return
     port = known.config.env.get(contract.SSH_PORT, "")
     if port.isdigit() and 0 < int(port) < _PRIVILEGED:
