@@ -109,6 +109,9 @@ def checked(box: Box) -> Box:
 def make_network(job: str, folder: Path, *, internet: bool) -> Network:
     """Make a job's network.
 
+    Without a way out there is the host's own address in it and nothing else: the plane, and whatever else this machine
+    serves on all of its addresses.
+
     Args:
         job: the job's name.
         folder: the job's folder.

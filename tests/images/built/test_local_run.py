@@ -202,18 +202,38 @@ def test_without_internet_only_the_plane_is_reached(runs: Runs) -> None:
     assert "00000000" not in routes
 
 
-@pytest.mark.parametrize("options", [(), ("--no-internet",)], ids=["published", "no-internet"])
+def test_official_agent_gets_the_plane_over_tls_and_what_it_takes_to_trust_it(
+    runs: Runs, derive: Callable[[str, str], str]
+) -> None:
+    image = derive(runs.image, 'LABEL sm-ssh.agent="official 3.3.1142.0"')
+    script = (
+        "import os, socket, ssl, urllib.parse as u; where = u.urlsplit(os.environ['SM_SSH_MGS_ENDPOINT']);"
+        "trusting = ssl.create_default_context(cafile=os.environ['SSL_CERT_FILE']);"
+        "plain = socket.create_connection((where.hostname, where.port), 10);"
+        "print(where.scheme, trusting.wrap_socket(plain, server_hostname=where.hostname).version())"
+    )
+    status, log = runs.to_the_end("tls", PYTHON, "-c", script, image=image, options=("--env", "START_SSH=false"))
+    assert status == 0, log
+    assert words_of(log) in ("https TLSv1.2", "https TLSv1.3")
+
+
+@pytest.mark.parametrize("where", ["any port", "this port", "no internet"])
 def test_endpoint_serves_is_logged_in_to_and_stops(
-    runs: Runs, derive: Callable[[str, str], str], tmp_path: Path, options: tuple[str, ...]
+    runs: Runs, derive: Callable[[str, str], str], tmp_path: Path, where: str
 ) -> None:
     model = tmp_path / "model"
     model.mkdir()
     (model / "name").write_text("iris")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = {"any port": (), "this port": ("--port", str(port)), "no internet": ("--no-internet",)}[where]
+    name = f"endpoint-{where.replace(' ', '-')}"
     words = ("--channel", f"model={model}", *options)
-    job = runs.start(f"endpoint{len(options)}", image=derive(runs.image, SERVE), kind="serve", options=words)
-    where = job.saw(r"in service: GET (http://[0-9.:]+)/ping answers 200").group(1)
-    assert where.startswith("http://127.0.0.1:") == (not options)
-    with urllib.request.urlopen(urllib.request.Request(f"{where}/invocations", data=b"{}"), timeout=20) as answer:
+    job = runs.start(name, image=derive(runs.image, SERVE), kind="serve", options=words)
+    url = job.saw(r"in service: GET (http://[0-9.:]+)/ping answers 200").group(1)
+    assert url.startswith("http://127.0.0.1:") == (where != "no internet")
+    assert url.endswith(f":{port}") == (where == "this port")
+    with urllib.request.urlopen(urllib.request.Request(f"{url}/invocations", data=b"{}"), timeout=20) as answer:
         assert answer.read() == b"iris"
     identity = node_id(job)
     assert runs.machine.run("wait", identity, "--timeout", "30").returncode == 0, job.log
