@@ -243,3 +243,13 @@ def test_inspect_of_no_such_image(user: User) -> None:
     done = user.image("inspect", "nothing:1")
     assert done.returncode == 10
     assert "docker pull nothing:1" in said(done)
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"\0" * 100])
+def test_an_engine_that_gives_no_files(user: User, data: bytes) -> None:
+    (user.answers / "bin" / "sh.tar").write_bytes(data)
+    done = user.image("inspect", "mine:1")
+    assert done.returncode == 1
+    assert "docker cp" in said(done)
+    # The container that was made for it is gone all the same.
+    assert (user.answers / "removed").read_text() == "c0ffee\n"
