@@ -129,7 +129,11 @@ def test_one_flipped_byte_of_the_list_is_refused(site: Publisher) -> None:
         resolved(site, "app")
 
 
-@pytest.mark.parametrize("primary", [b"", b"no gzip", gzip.compress(b"<no xml"), gzip.compress(b"x")[:-4]])
+@pytest.mark.parametrize(
+    "primary",
+    [b"", b"no gzip", gzip.compress(b"<no xml"), gzip.compress(b"x")[:-4]],
+    ids=["empty", "no gzip", "no xml", "cut"],
+)
 def test_a_list_of_no_known_form_is_refused(site: Publisher, primary: bytes) -> None:
     publish(site, primary=primary)
     with pytest.raises((ArtifactRefused, NotFound)):
