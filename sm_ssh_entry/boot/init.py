@@ -44,7 +44,7 @@ def deliverable(pid: int, number: int, *, first: bool, proc: str = "/proc") -> b
         proc: root of proc.
     """
     bit = 1 << (number - 1)
-    return not first or bool((procfs.signals(pid, "SigCgt", proc) | procfs.signals(pid, "SigBlk", proc)) & bit)
+    return not first or bool((procfs.mask(pid, "SigCgt", proc) | procfs.mask(pid, "SigBlk", proc)) & bit)
 
 
 class Init:

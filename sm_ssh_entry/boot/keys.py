@@ -80,12 +80,14 @@ def forget_host_key(paths: Paths) -> None:
         (paths.run / name).unlink(missing_ok=True)
 
 
-def start_authorized(paths: Paths, given: Iterable[str]) -> tuple[list[str], list[BadInput]]:
-    """Write the file of keys that may log in; return what is in it and what was wrong.
+def start_authorized(paths: Paths, given: Iterable[str], *, again: bool = False) -> tuple[list[str], list[BadInput]]:
+    """Write the file of keys that may log in; return those that were given and what was wrong with others.
 
     Args:
         paths: where the container keeps its files.
         given: keys from SSH_AUTHORIZED_KEYS.
+        again: whether this is another start of the same node. Keys that were brought to it stay, as its host key does:
+            a laptop that remembers the one takes the other for known.
     """
     good: list[str] = []
     problems = []
@@ -96,7 +98,9 @@ def start_authorized(paths: Paths, given: Iterable[str]) -> tuple[list[str], lis
             hint = "public keys, separated by commas, without comments"
             problems.append(BadInput(f"key {number} of SSH_AUTHORIZED_KEYS is not usable: {error.message}", hint=hint))
     unique = list(dict.fromkeys(good))
-    status.write_private(paths.authorized_keys, "".join(f"{key}\n" for key in unique).encode())
+    kept = _usable(paths.authorized_keys) if again else []
+    lines = dict.fromkeys([*unique, *kept])
+    status.write_private(paths.authorized_keys, "".join(f"{key}\n" for key in lines).encode())
     return unique, problems
 
 
@@ -130,8 +134,12 @@ def fingerprints(keys: Iterable[str]) -> str:
 
 def user_keys(home: Path) -> list[str]:
     """Return the keys of a user's own authorized_keys file that have no options; empty where it cannot be read."""
+    return _usable(home / ".ssh" / "authorized_keys")
+
+
+def _usable(file: Path) -> list[str]:
     try:
-        lines = (home / ".ssh" / "authorized_keys").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
     good = []

@@ -113,12 +113,12 @@ def sockets(pid: int, proc: str = "/proc") -> set[int] | None:
     return found
 
 
-def signals(pid: int, field: str, proc: str = "/proc") -> int:
-    """Return one of a process's signal masks; 0 where it is gone.
+def mask(pid: int | str, field: str, proc: str = "/proc") -> int:
+    """Return one of a process's masks, of signals or capabilities; 0 where it is gone.
 
     Args:
-        pid: process id.
-        field: ``SigCgt`` (has a handler), ``SigIgn`` or ``SigBlk``.
+        pid: process id, or ``self``.
+        field: ``SigCgt`` (has a handler), ``SigIgn``, ``SigBlk``; ``CapEff``.
         proc: root of proc.
     """
     try:

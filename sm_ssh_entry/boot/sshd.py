@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sm_ssh_entry import command
-from sm_ssh_entry.boot import layout, status
+from sm_ssh_entry.boot import layout, procfs, status
 from sm_ssh_entry.contract import Paths
 from sm_ssh_entry.errors import SetupFailed, ToolMissing
 
@@ -29,6 +29,10 @@ _SFTP_SERVERS = (
 # Since OpenSSH 9.8 sshd shuts out addresses whose logins fail. Every login of ours comes from the agent, that is from
 # the loopback address: one wrong key would lock everybody out. Older servers do not know the word.
 _EXEMPT = "PerSourcePenaltyExemptList 127.0.0.0/8,::1/128\n"
+
+
+# What sshd of root does for each login: chroot, groups, user. Numbers: include/uapi/linux/capability.h.
+_CAPABILITIES = {"SETGID": 6, "SETUID": 7, "SYS_CHROOT": 18}
 
 
 @dataclass(frozen=True)
@@ -101,11 +105,14 @@ def addresses(*, several_nodes: bool) -> tuple[str, ...]:
     return tuple(usable)
 
 
-def check_account() -> None:
-    """Make sure that our user has a name: neither sshd nor ssh-keygen runs without one.
+def check_account(proc: str = "/proc") -> None:
+    """Make sure that our user can run sshd: it needs a name, and root what root usually may.
+
+    Args:
+        proc: root of proc, for tests.
 
     Raises:
-        SetupFailed: the image's /etc/passwd does not know it.
+        SetupFailed: the image's /etc/passwd does not know the user, or root lacks capabilities.
     """
     try:
         pwd.getpwuid(os.geteuid())
@@ -113,6 +120,12 @@ def check_account() -> None:
         number = os.geteuid()
         hint = f"sshd needs one; in the image, RUN useradd --uid {number} --create-home NAME"
         raise SetupFailed(f"the container's user {number} has no name in this image", hint=hint) from None
+    # Without them sshd starts, answers, and cuts off every login.
+    held = procfs.mask("self", "CapEff", proc)
+    lacking = [name for name, bit in _CAPABILITIES.items() if not held >> bit & 1]
+    if os.geteuid() == 0 and lacking:
+        hint = "give the container the engine's default capabilities, or run it as another user"
+        raise SetupFailed(f"this container's root may not set up logins: it lacks {', '.join(lacking)}", hint=hint)
 
 
 def prepare(paths: Paths, *, port: int | None, several_nodes: bool) -> Server:

@@ -88,7 +88,9 @@ def identify(node: Node) -> Node:
 
 def make_keys(node: Node) -> Node:
     """Make the host key; write down who may log in."""
-    good, problems = keys.start_authorized(node.paths, node.settings.authorized_keys)
+    # A node that is known already at this point is an earlier start's.
+    again = bool(node.node_id)
+    good, problems = keys.start_authorized(node.paths, node.settings.authorized_keys, again=again)
     for problem in problems:
         log.fail(problem)
     if problems and node.settings.fails:

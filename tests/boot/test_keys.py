@@ -51,6 +51,16 @@ def test_host_key_is_made_once_and_forgotten(paths: Paths) -> None:
     assert keys.host_key(paths) != first
 
 
+def test_keys_that_were_brought_stay_when_the_same_node_starts_again(paths: Paths) -> None:
+    keys.start_authorized(paths, [KEY])
+    brought = keys.host_key(paths)
+    keys.authorize(paths, brought)
+    assert keys.start_authorized(paths, [KEY], again=True) == ([KEY], [])
+    assert paths.authorized_keys.read_text().splitlines() == [KEY, brought]
+    assert keys.start_authorized(paths, [KEY]) == ([KEY], [])
+    assert paths.authorized_keys.read_text().splitlines() == [KEY]
+
+
 def test_authorized_file_has_each_key_once(paths: Paths) -> None:
     good, problems = keys.start_authorized(paths, [KEY, "nonsense", KEY + " again"])
     assert (good, len(problems)) == ([KEY], 1)

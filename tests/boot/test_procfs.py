@@ -48,7 +48,7 @@ def test_gone_process_has_nothing() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
     assert procfs.sockets(process.pid) is None
-    assert procfs.signals(process.pid, "SigCgt") == 0
+    assert procfs.mask(process.pid, "SigCgt") == 0
 
 
 def test_signal_masks_of_a_real_process() -> None:
@@ -57,8 +57,8 @@ def test_signal_masks_of_a_real_process() -> None:
     assert process.stdout is not None
     process.stdout.readline()
     bit = 1 << (signal.SIGTERM - 1)
-    wait_until(lambda: procfs.signals(process.pid, "SigCgt") & bit)
-    assert procfs.signals(process.pid, "SigIgn") & (1 << (signal.SIGHUP - 1))
+    wait_until(lambda: procfs.mask(process.pid, "SigCgt") & bit)
+    assert procfs.mask(process.pid, "SigIgn") & (1 << (signal.SIGHUP - 1))
     process.communicate(b"\n")
 
 

@@ -64,6 +64,17 @@ def test_strict_modes_where_they_can_be_kept(tmp_path: Path) -> None:
     assert sshd._safe(Path("/usr/bin"))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user than root needs none of it")
+def test_root_without_capabilities_is_told_before_anything_starts(tmp_path: Path) -> None:
+    sshd.check_account()
+    (tmp_path / "self").mkdir()
+    for mask, lacking in (("00000000000000c0", "SYS_CHROOT"), ("0000000000000000", "SETGID, SETUID, SYS_CHROOT")):
+        (tmp_path / "self" / "status").write_text(f"CapInh:\t0000000000000000\nCapEff:\t{mask}\n")
+        with pytest.raises(SetupFailed) as raised:
+            sshd.check_account(str(tmp_path))
+        assert raised.value.message.endswith(f"it lacks {lacking}")
+
+
 def test_several_nodes_are_reached_from_outside(paths: Paths) -> None:
     sshd.prepare(paths, port=None, several_nodes=True)
     assert "0.0.0.0" in {address.rpartition(":")[0] for address in effective(paths)["listenaddress"]}

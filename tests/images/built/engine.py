@@ -56,7 +56,8 @@ def build(dockerfile: str) -> str:
         dockerfile: its text.
     """
     tag = f"{LABEL}/derived:{uuid.uuid4().hex[:12]}"
-    words = ["docker", "buildx", "build", "--quiet", "--load", "--label", LABEL, "--tag", tag, "-"]
+    # The host's network, as containers here have it: some engines have no other way out.
+    words = ["docker", "buildx", "build", "--quiet", "--load", "--network", "host", "--label", LABEL, "--tag", tag, "-"]
     done = subprocess.run(words, input=dockerfile, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return tag

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.images.built import engine
 from tests.images.built.engine import Container
 from tests.images.built.world import World
 from tests.waiting import wait_until
@@ -91,3 +92,16 @@ def test_node_is_deregistered_on_exit_if_asked_to(world: World, value: str, left
     # Not deregistering is exec mode, where a shell's trap works all the same.
     assert container.stop(grace=20) == 4
     assert len(world.nodes()) == left
+
+
+def test_login_works_on_after_the_container_was_started_again(world: World) -> None:
+    # A notebook instance that was stopped, a container that is restarted: the node and its host key are the same, and
+    # so the laptop has no reason to bring its key again.
+    container = world.start("sleep", "300")
+    node = container.phase("online")["node_id"]
+    assert world.login("true").returncode == 0
+    engine.docker("restart", "--time", "1", container.name)
+    wait_until(lambda: container.log.count(node) == 2, 90, every=0.1, what="registered again")
+    assert container.phase("online")["node_id"] == node
+    done = world.login("true")
+    assert done.returncode == 0, done.stderr

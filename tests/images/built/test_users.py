@@ -78,8 +78,9 @@ def test_the_images_own_user_on_a_read_only_root(world: World, derive: Callable[
         (("--read-only", *tmpfs("/run", "/tmp", "/var/lib/amazon")), "cannot write /etc/amazon/ssm"),
         (("--user", "1:100"), "cannot write /run/sm-ssh"),
         (("--user", "4242:100", *tmpfs("/run", owner=4242)), "user 4242 has no name"),
+        (("--cap-drop", "ALL"), "may not set up logins: it lacks SETGID, SETUID, SYS_CHROOT"),
     ],
-    ids=["read-only", "other user", "nameless user"],
+    ids=["read-only", "other user", "nameless user", "no capabilities"],
 )
 def test_what_services_cannot_live_with_does_not_harm_the_job(
     world: World, options: tuple[str, ...], cause: str, wait: str
@@ -93,3 +94,10 @@ def test_what_services_cannot_live_with_does_not_harm_the_job(
     assert len(errors) == 1, container.log
     assert "hint:" in errors[0]
     assert "trained" in container.log
+
+
+def test_tight_limits_do_not_keep_services_from_starting(world: World) -> None:
+    limits = ("--ulimit", "nofile=128:128", "--ulimit", "nproc=40:40", "--pids-limit", "40", "--memory", "150m")
+    container = world.start("sleep", "300", options=limits)
+    container.phase("online")
+    assert world.login("sh", "-c", "ulimit -n").stdout == "128\n"
