@@ -43,6 +43,10 @@ class Key:
         armored.write_bytes(gpg(home, "--armor", "--export"))
         return cls(home, fingerprint, public, armored)
 
+    def close(self) -> None:
+        """End gpg's agent, which would stay as long as its folder does."""
+        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=True, timeout=60)
+
     def clear_sign(self, text: str) -> bytes:
         return gpg(self.home, "--clearsign", "--digest-algo", "SHA512", stdin=text.encode())
 

@@ -27,13 +27,16 @@ def heard() -> Heard:
 
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Key, Key]:
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Key, Key]]:
     """A publisher's key and a stranger's."""
     if shutil.which("gpg") is None or shutil.which("gpgv") is None:
         pytest.skip("gpg and gpgv are not installed: no archive can be signed")
     # gpg's agent has a socket in its folder, whose path must be short.
     folder = Path(tmp_path_factory.mktemp("k"))
-    return Key.make(folder, "publisher"), Key.make(folder, "stranger")
+    pair = Key.make(folder, "publisher"), Key.make(folder, "stranger")
+    yield pair
+    for key in pair:
+        key.close()
 
 
 @pytest.fixture
