@@ -25,6 +25,9 @@ from sm_ssh_entry.errors import KeyRefused, SessionFailed, SmSshError
 SSH_FAILED = 255
 _EXIT_STATUS = re.compile(r"^debug1: Exit status (-?[0-9]+)", re.MULTILINE)
 _CHATTER = ("debug", "Transferred: ", "Bytes per second: ", "Authenticated to ", "OpenSSH_", "Warning: ")
+# How it begins to quote the remote command, and how much of a message it keeps (MSGBUFSIZ in its log.c).
+_QUOTE = "debug1: Sending command: "
+_MESSAGE = 1023
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,33 @@ def run_logged(argv: Sequence[str], kept: Notes) -> int:
     code = kept.proxy_code()
     if code:
         return code
-    raise _failure([line for line in log.splitlines() if line.strip() and not line.startswith(_CHATTER)])
+    raise _failure(_said(log, argv[-1]))
 
 
 def options_for_log(kept: Notes) -> list[str]:
     """Return the options that ``run_logged`` needs."""
     return ["-E", str(kept.log), "-o", "LogLevel=DEBUG1"]
+
+
+def _said(log: str, remote: str) -> list[str]:
+    """Return ssh's own words in a log: no chatter, and not the remote command, which it quotes as it stands.
+
+    Args:
+        log: the whole log.
+        remote: the remote command, of one or more lines.
+    """
+    said = []
+    quoted = 0
+    for line in log.split("\n"):
+        if line.startswith(_QUOTE):
+            quoted = f"{_QUOTE}{remote}"[:_MESSAGE].count("\n")
+        elif quoted and not line.startswith("debug"):
+            quoted -= 1
+        else:
+            quoted = 0
+            if line.strip() and not line.startswith(_CHATTER):
+                said.append(line)
+    return said
 
 
 def _failure(lines: list[str]) -> SmSshError:

@@ -104,6 +104,17 @@ def test_a_remote_255_is_told_from_a_failure(kept: ssh_client.Notes) -> None:
     assert ssh_client.run_logged(shell("exit 255"), kept) == 255
 
 
+def test_the_remote_command_in_the_log_is_no_reason(kept: ssh_client.Notes) -> None:
+    """ssh quotes it as it stands, line by line, up to a length."""
+    for lines in ("echo Permission denied >&2", "true\n" * 20 + "Permission denied", "x" * 990 + "\n" * 90):
+        remote = f"exit 255 #\n{lines}\nexit $?"
+        quoted = f"debug1: Sending command: {remote}"[:1023]
+        for last, reason in (("Connection closed by remote host.\n", "remote host"), ("", "connection was lost")):
+            kept.log.write_text(f"debug1: x\n{quoted}\n{last}Transferred: sent 1\n")
+            with pytest.raises(SessionFailed, match=reason):
+                ssh_client.run_logged(shell(remote), kept)
+
+
 @pytest.mark.parametrize(
     ("log", "expected", "text"),
     [
