@@ -81,6 +81,8 @@ def workers(container: Container) -> set[str]:
 def _usual_lines(world: World) -> None:
     # Java on the one function that it no longer has, and multi-model-server on what it does anyway.
     world.allow(r"sun\.reflect\.Reflection\.getCallerClass")
+    # The toolkit asks for one more child than it has when its launcher, or Java, ends after its handler is there.
+    world.allow("sagemaker-inference - ERROR - Failed to reap children process")
     world.allow(r"\[WARN \] .* - ((attach|terminate)IOStreams\(\)|worker pid is not available yet)")
 
 
