@@ -18,7 +18,7 @@ _TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 SHOW = """\
 COPY --chmod=755 <<'SHOW' /usr/local/bin/show
 #!/bin/sh
-echo "process $$: $0 $*"
+echo "$([ $$ = 1 ] && echo process 1 || echo a child): $0 $*"
 for word; do printf '<%s>' "$word"; done; echo
 echo "first: $(tr '\\0' '|' </proc/1/cmdline)"
 env -0 | sort -z | tr '\\0' '\\n'
