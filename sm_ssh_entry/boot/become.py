@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from collections.abc import Mapping, Sequence
 
@@ -21,5 +23,17 @@ def run(words: Sequence[str], env: Mapping[bytes, bytes]) -> int:
         log.say(f"ERROR command not found: {words[0]} (hint: is it in the image, and on PATH?)")
         return 127
     except OSError as error:
+        if error.errno == errno.ENOEXEC:
+            _interpret(words, env)
         log.say(f"ERROR cannot execute {words[0]}: {error.strerror} (hint: chmod +x, and it must be a file)")
         return 126
+
+
+def _interpret(words: Sequence[str], env: Mapping[bytes, bytes]) -> None:
+    """Have the shell read a script that names no interpreter, as the stub does where nobody waits (execvp(3))."""
+    import shutil
+
+    file = shutil.which(words[0], path=os.fsdecode(env.get(b"PATH", os.defpath)))
+    if file:
+        with contextlib.suppress(OSError):
+            os.execve("/bin/sh", ["sh", file, *words[1:]], dict(env))  # noqa: S606

@@ -25,3 +25,15 @@ def test_finds_the_command_on_the_given_path(tmp_path: Path) -> None:
     code = f"from sm_ssh_entry.boot import become; become.run(['only-here'], {env!r})"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, check=True)
     assert done.stdout == "é\n".encode()
+
+
+def test_script_that_names_no_interpreter_is_the_shells(tmp_path: Path) -> None:
+    program = tmp_path / "only-here"
+    program.write_text('echo "$1 $$"; exit 3\n')
+    program.chmod(0o755)
+    env = {b"PATH": os.fsencode(tmp_path) + b":/usr/bin:/bin"}
+    run = f"become.run(['only-here', 'a b'], {env!r})"
+    code = f"import os; from sm_ssh_entry.boot import become; print(os.getpid(), flush=True); {run}"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
+    first, second = done.stdout.splitlines()
+    assert (done.returncode, second) == (3, f"a b {first}")

@@ -15,9 +15,11 @@ from tests.waiting import wait_until
 LABEL = "sm-ssh-test"
 
 
-def docker(*words: str, check: bool = True, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+def docker(
+    *words: str, check: bool = True, timeout: float = 120.0, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run the client to its end; a failure is the test's, with what the client said."""
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=timeout)
+    done = subprocess.run(["docker", *words], input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
     assert not check or done.returncode == 0, f"docker {words[0]}: {done.stderr}"
     return done
 
@@ -57,9 +59,8 @@ def build(dockerfile: str) -> str:
     """
     tag = f"{LABEL}/derived:{uuid.uuid4().hex[:12]}"
     # The host's network, as containers here have it: some engines have no other way out.
-    words = ["docker", "buildx", "build", "--quiet", "--load", "--network", "host", "--label", LABEL, "--tag", tag, "-"]
-    done = subprocess.run(words, input=dockerfile, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
+    words = ["build", "--quiet", "--load", "--network", "host", "--label", LABEL, "--tag", tag, "-"]
+    docker("buildx", *words, stdin=dockerfile, timeout=300)
     return tag
 
 

@@ -14,17 +14,21 @@ THIN_12 = "sm-ssh-base:debian-12-thin"
 THIN_13 = "sm-ssh-base:debian-13-thin"
 BASE_12 = "sm-ssh-base:debian-12"
 BASE_13 = "sm-ssh-base:debian-13"
+FREE_12 = "sm-ssh-base:debian-12-internet-free"
+FREE_13 = "sm-ssh-base:debian-13-internet-free"
 TRAINING = "sm-ssh-training:debian-12"
 INFERENCE = "sm-ssh-inference:debian-12"
 PROCESSING = "sm-ssh-processing:debian-12"
 BYOC = "sm-ssh-byoc:debian-12"
 
-# Image -> its parent; a full base is a thin one with the AWS CLI.
+# Image -> its parent; a full base is a thin one with the AWS CLI, built with a network or without one.
 PARENTS = {
     THIN_12: "",
     THIN_13: "",
     BASE_12: THIN_12,
     BASE_13: THIN_13,
+    FREE_12: THIN_12,
+    FREE_13: THIN_13,
     TRAINING: BASE_12,
     INFERENCE: BASE_12,
     PROCESSING: BASE_12,

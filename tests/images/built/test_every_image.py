@@ -65,7 +65,7 @@ def test_ssh_on_leads_into_the_running_job_which_a_stop_reaches(world: World) ->
     assert "saved" in container.log
 
 
-@pytest.mark.images(*family.ROOTS, *family.BASES)
+@pytest.mark.images(*family.ROOTS, *family.BASES, family.FREE_12, family.FREE_13)
 def test_a_base_keeps_what_the_plain_image_says(image: str, plain: str) -> None:
     ours, theirs = engine.config(image), engine.config(plain)
     theirs["Env"] = theirs["Env"] or DEFAULT_ENV

@@ -5,6 +5,7 @@ Exec mode: the stub becomes the user's command. Init mode: our process stays as 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -66,6 +67,20 @@ def test_command_that_cannot_run_is_one_clear_line(world: World, command: str, s
     assert done.returncode == status
     assert [text for text in done.stderr.splitlines() if line in text] == done.stderr.splitlines()
     assert line in done.stderr
+
+
+@MODES
+def test_standard_input_reaches_the_command(world: World, mode: dict[str, str]) -> None:
+    assert world.run("wc", "-c", env=mode, options=("--interactive",), stdin="x" * 70_000).stdout == "70000\n"
+
+
+@MODES
+def test_script_that_names_no_interpreter_runs(
+    world: World, derive: Callable[[str, str], str], mode: dict[str, str]
+) -> None:
+    lines = "COPY --chmod=755 <<'EOF' /usr/local/bin/train\necho \"trains $1\"; exit 3\nEOF"
+    done = world.run("train", "a b", env=mode, image=derive(world.image, lines))
+    assert (done.returncode, done.stdout) == (3, "trains a b\n"), done.stderr
 
 
 def test_command_killed_in_init_mode_is_128_and_the_signal(world: World) -> None:

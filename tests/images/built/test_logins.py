@@ -82,6 +82,13 @@ def test_login_sees_the_jobs_environment(job: World, command: tuple[str, ...]) -
     assert differing(variables("\0" + done.stdout), job) == {}
 
 
+def test_job_itself_has_what_it_was_given(job: World) -> None:
+    seen = variables(job.login("cat", "/proc/1/environ").stdout)
+    given = job.env | ENV
+    assert {name: seen.get(name) for name in given} == given
+    assert sorted(set(seen) - set(given)) == ["HOME", "HOSTNAME"]
+
+
 def test_shell_on_a_terminal_sees_the_jobs_environment(job: World) -> None:
     # What stands in a terminal's output is a terminal's; a file has the bytes.
     done = job.ssh("-tt", job.host, stdin=f"{PRINT} >/tmp/seen; exit\n")

@@ -93,11 +93,16 @@ class World:
         return container
 
     def run(
-        self, *words: str, env: Mapping[str, str] | None = None, options: tuple[str, ...] = (), image: str = ""
+        self,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        options: tuple[str, ...] = (),
+        image: str = "",
+        stdin: str = "",
     ) -> subprocess.CompletedProcess[str]:
         """Run a container to its end, as ``docker run`` does: its status and output are the container's."""
         given = engine.arguments(self.env | dict(env or {}), ("--rm", *options))
-        done = engine.docker("run", *given, image or self.image, *words, check=False)
+        done = engine.docker("run", *given, image or self.image, *words, check=False, stdin=stdin)
         self._logs += [done.stdout, done.stderr]
         return done
 
