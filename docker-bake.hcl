@@ -112,7 +112,7 @@ group "default" {
 }
 
 group "test" {
-  targets = ["default", "internet-free"]
+  targets = ["default", "internet-free", "plain"]
 }
 
 group "validate" {
@@ -151,6 +151,15 @@ target "children" {
   contexts = { sm-ssh-base = "target:debian-12" }
   args     = { BASE_IMAGE = "sm-ssh-base", BUILD_IMAGE = DEBIAN_12 }
   tags     = ["${REGISTRY}sm-ssh-${child}:debian-12"]
+}
+
+# The same without the layer: what tests of SSH that is off compare with.
+target "plain" {
+  name     = "plain-${child}"
+  matrix   = { child = ["training", "inference", "byoc"] }
+  inherits = [child]
+  args     = { BASE_IMAGE = DEBIAN_12 }
+  tags     = ["${REGISTRY}plain-${child}:debian-12"]
 }
 
 # What is published: the same, and never with the stand-in agent.
