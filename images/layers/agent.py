@@ -77,10 +77,9 @@ def main() -> None:
     if "/usr/bin/amazon-ssm-agent" not in taken:
         fail(f"{file.name} has no /usr/bin/amazon-ssm-agent")
     state = Path(os.environ["STATE"])
-    # The stand-in is Python; the official agent has nothing here.
-    compileall.compile_dir(
-        "/usr/lib/sm-ssh-stand-in", quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
-    )
+    stand_in = Path("/", TAKEN[-1])
+    if stand_in.is_dir():  # it is Python; the official agent has nothing to compile
+        compileall.compile_dir(stand_in, quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     (state / "agent.json").write_text(json.dumps(about))
     (state / "agent.files").write_text("".join(f"{path}\n" for path in taken))
 
