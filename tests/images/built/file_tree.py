@@ -41,6 +41,9 @@ def tree(image: str) -> Mapping[str, Node]:
             tarfile.open(fileobj=child.stdout, mode="r|") as archive,
         ):
             found = {item.name.rstrip("/"): _node(archive, item) for item in archive}
+            assert child.stdout is not None
+            while child.stdout.read(1 << 20):
+                pass  # what pads the archive's end: unread, the client would fail to write it
         assert child.returncode == 0
     finally:
         engine.docker("rm", "--force", container)
