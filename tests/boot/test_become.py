@@ -10,9 +10,11 @@ import pytest
 from sm_ssh_entry.boot import become
 
 
-def test_says_why_it_cannot(capfd: pytest.CaptureFixture[str]) -> None:
+def test_says_why_it_cannot(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.touch(mode=0o644)
     assert become.run(["/no/such/file"], {}) == 127
-    assert become.run(["/etc/hostname"], {}) == 126
+    assert become.run([str(plain)], {}) == 126
     lines = capfd.readouterr().err.splitlines()
     assert ["command not found" in lines[0], "cannot execute" in lines[1]] == [True, True]
 

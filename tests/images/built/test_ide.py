@@ -48,7 +48,8 @@ if [ ! -x "$CLI" ]; then
     tar -xf vscode-cli.tar.gz --no-same-owner || exit 3
     mv code "$CLI"
 fi
-"$CLI" command-shell --on-host=127.0.0.1 --on-port --parent-process-id $$ >"$LOG" 2>&1 </dev/null 3>&- &
+: >"$LOG"
+"$CLI" command-shell --on-host=127.0.0.1 --on-port --parent-process-id $$ >>"$LOG" 2>&1 </dev/null 3>&- &
 echo "Spawned remote CLI: $!"
 until grep -q "Listening on" "$LOG"; do sleep 0.1; done
 echo "c9de: start"
