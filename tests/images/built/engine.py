@@ -76,7 +76,11 @@ class Container:
 
     def __init__(self, image: str, words: Sequence[str], env: Mapping[str, str], options: Sequence[str]) -> None:
         self.name = f"{LABEL}-{uuid.uuid4().hex[:12]}"
-        docker("run", "--detach", "--name", self.name, *arguments(env, options), image, *words)
+        done = docker("run", "--detach", "--name", self.name, *arguments(env, options), image, *words, check=False)
+        if done.returncode:
+            # The engine keeps a container that it could not start.
+            self.remove()
+            raise AssertionError(f"docker run: {done.stderr}")
 
     @property
     def log(self) -> str:
