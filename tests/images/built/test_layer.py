@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sm_ssh_entry import __version__
 from tests.images.built import builder, engine, family
 from tests.images.built.conftest import lacking
 from tests.images.built.file_tree import Node, tree
@@ -30,7 +31,8 @@ COPY --chmod=755 <<'PYTHON' /usr/local/bin/python3
 #!/bin/sh
 echo mine
 PYTHON
-ENV PATH=/opt/odd/bin:/usr/local/bin:/usr/bin:/bin LD_LIBRARY_PATH=/opt/odd PYTHONHOME=/nonexistent LANG=C
+ENV PATH=/opt/odd/bin:/usr/local/bin:/usr/bin:/bin LD_LIBRARY_PATH=/opt/odd PYTHONHOME=/nonexistent LANG=C \\
+    VERSION=9.9 VARIANT=theirs AGENT_SOURCE=theirs AGENT_VERSION=9.9 BASE_IMAGE=theirs
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /work
 CMD ["python3"]
@@ -159,6 +161,9 @@ def test_a_base_full_of_settings_keeps_them_and_the_layer_works_all_the_same(
     plain: str, derive: Callable[[str, str], str], built: Callable[..., str]
 ) -> None:
     odd = derive(plain, ODD)
+    said = engine.labels(built(odd))
+    assert (said["sm-ssh.version"], said["sm-ssh.variant"], said["sm-ssh.agent"]) == (__version__, "thin", "stand-in")
+    assert said["org.opencontainers.image.base.name"] == odd
     mine = built(odd, "--target", "layered")
     ours, theirs = engine.config(mine), engine.config(odd)
     ours["Labels"] = theirs["Labels"]

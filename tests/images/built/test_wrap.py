@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -13,7 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.images.built import engine, family, wrapping
+from sm_ssh_entry import __version__
+from tests.images.built import builder, engine, family, wrapping
 from tests.images.built.conftest import lacking
 from tests.images.built.world import World
 
@@ -34,8 +36,8 @@ class Pair(NamedTuple):
 @pytest.fixture(scope="module")
 def made() -> Iterator[list[str]]:
     """Take names of images that go when these tests are over."""
-    if not (wrapping.artifacts() / "SHA256SUMS").is_file():
-        lacking(f"no artifacts in {wrapping.artifacts()} (make images fetches them)")
+    if not (builder.ARTIFACTS / "SHA256SUMS").is_file():
+        lacking(f"no artifacts in {builder.ARTIFACTS} (make test fetches them)")
     names: list[str] = []
     try:
         yield names
@@ -107,6 +109,14 @@ def test_what_an_image_says_of_itself_stays(pairs: Callable[[str], Pair], sample
     assert after["Healthcheck"] == (before.get("Healthcheck") or {"Test": ["CMD", STUB, "health"]})
 
 
+def test_variables_of_the_image_do_not_steer_the_build(world: World, pairs: Callable[[str], Pair]) -> None:
+    options = ("--entrypoint", "cat")
+    done = world.run("/opt/sm-ssh/layer.json", env=OFF, options=options, image=pairs("exec form").after)
+    found = json.loads(done.stdout)
+    machine = engine.docker("version", "--format", "{{.Server.Arch}}").stdout.strip()
+    assert (found["version"], found["variant"], found["arch"]) == (__version__, "thin", machine)
+
+
 def test_a_wrapped_image_gets_its_layer_anew_and_no_second_entrypoint(
     world: World, pairs: Callable[[str], Pair], derive: Callable[[str, str], str], made: list[str]
 ) -> None:
@@ -142,7 +152,7 @@ def test_a_printed_dockerfile_is_built_by_the_line_that_it_has(
 
 def test_a_flipped_byte_stops_the_build_and_is_named(pairs: Callable[[str], Pair], tmp_path: Path) -> None:
     folder = tmp_path / "artifacts"
-    shutil.copytree(wrapping.artifacts(), folder, copy_function=os.link)
+    shutil.copytree(builder.ARTIFACTS, folder, copy_function=os.link)
     wheel = next((folder / "wheels").glob("boto3-*.whl"))
     data = bytearray(wheel.read_bytes())
     data[len(data) // 2] ^= 1
@@ -175,7 +185,7 @@ def test_a_build_that_fails_shows_its_last_lines_and_one_cause(
 
 
 def test_internet_free(world: World, plain: str, derive: Callable[[str, str], str], made: list[str]) -> None:
-    if not (wrapping.artifacts() / "packages").is_dir():
+    if not (builder.ARTIFACTS / "packages").is_dir():
         lacking("no packages among the artifacts (sm-ssh image fetch --packages)")
     image = wrapping.wrapped(derive(plain, wrapping.COMMAND), "--internet-free")
     made.append(image)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import uuid
 from pathlib import Path
 
-from sm_ssh_entry.images import files
 from tests.end_to_end.machine import SM_SSH
-from tests.images.built import engine
+from tests.images.built import builder, engine
 
-ARTIFACTS = "ARTIFACTS"
 _TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 
 # A program that tells all that it can see of how it was started, and ends with 3.
@@ -34,6 +31,7 @@ EXEC_FORM = (
 RUN useradd --uid 1000 --create-home --shell /bin/sh trainer
 ENV SPACES="two  words" QUOTES="a \\"double\\" and a 'single'" DOLLAR="\\$HOME" EMPTY=""
 ENV PYTHONHOME=/nowhere PYTHONPATH=/nowhere LD_LIBRARY_PATH=/nowhere/lib
+ENV VERSION=9.9 VARIANT=theirs PACKAGES=theirs TARGETARCH=theirs AGENT_SOURCE=theirs SOURCE_DATE_EPOCH=theirs
 WORKDIR "/srv/my work"
 LABEL com.amazonaws.sagemaker.capabilities.multi-models=true
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
@@ -62,15 +60,10 @@ CMD ["show", "a b"]
 )
 
 
-def artifacts() -> Path:
-    """Return the folder that images here are built from."""
-    return Path(os.environ.get(ARTIFACTS) or files.source() / files.ARTIFACTS)
-
-
 def wrap(image: str, *words: str, tag: str = "", folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run ``sm-ssh image wrap``; thin, as no test here needs the AWS CLI."""
     ca = ["--ca", str(_TRUSTED)] if _TRUSTED.is_file() else []
-    given = ["--artifacts", str(folder or artifacts()), "--variant", "thin", *ca, *(("-t", tag) if tag else ())]
+    given = ["--artifacts", str(folder or builder.ARTIFACTS), "--variant", "thin", *ca, *(("-t", tag) if tag else ())]
     argv = [*SM_SSH, "image", "wrap", image, *given, *words]
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
 
