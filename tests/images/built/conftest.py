@@ -14,6 +14,7 @@ import pytest
 
 from tests.end_to_end.machine import Machine
 from tests.images.built import engine, family
+from tests.images.built.local_runs import Runs
 from tests.images.built.world import World, opened
 
 REQUIRED = "SM_SSH_IMAGES_REQUIRED"
@@ -74,6 +75,16 @@ def world(image: str, machine: Machine) -> Iterator[World]:
     """Return what runs containers; after the test it removes them, and fails where a log has a line it should not."""
     with opened(image, machine) as world:
         yield world
+
+
+@pytest.fixture
+def runs(image: str, machine: Machine) -> Iterator[Runs]:
+    """Return what runs jobs in containers of the image on the plane; after the test it ends them."""
+    runs = Runs(machine, image)
+    try:
+        yield runs
+    finally:
+        runs.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,11 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.machine import Machine
 from tests.images.built import engine, family
 from tests.images.built.local_runs import PYTHON, Runs, docker_that, node_id, words_of
 
@@ -53,15 +52,6 @@ BUCKET = (
     "print(c.get_object(Bucket='bucket-{0}', Key='k')['Body'].read().decode())"
 )
 CONNECT = "import socket; socket.create_connection(('{}', {}), 5); print('reached')"
-
-
-@pytest.fixture
-def runs(image: str, machine: Machine) -> Iterator[Runs]:
-    runs = Runs(machine, image)
-    try:
-        yield runs
-    finally:
-        runs.close()
 
 
 @pytest.fixture

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.machine import SM_SSH, Machine
+from tests.end_to_end.machine import SM_SSH
 from tests.images.built import engine, family
 from tests.images.built.local_runs import PYTHON, Runs, container_of, on_engine
 from tests.waiting import wait_until
@@ -18,15 +17,6 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.images(family.BASE_12)
 
 HANDLER = "trap 'echo saving; exit 3' TERM; echo ready; while :; do sleep 0.2; done"
-
-
-@pytest.fixture
-def runs(image: str, machine: Machine) -> Iterator[Runs]:
-    runs = Runs(machine, image)
-    try:
-        yield runs
-    finally:
-        runs.close()
 
 
 def test_one_failed_node_ends_the_others(runs: Runs) -> None:
