@@ -9,11 +9,21 @@ import pytest
 
 from sm_ssh_entry import errors
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
 
 
 def tree(root: type[errors.SmSshError] = errors.SmSshError) -> list[type[errors.SmSshError]]:
-    return [root, *(one for below in root.__subclasses__() for one in tree(below))]
+    """The errors that have codes; a room may tell kinds of one apart for itself, and they end as that one does."""
+    below = [one for one in root.__subclasses__() if one.__module__ == errors.__name__]
+    return [root, *(one for child in below for one in tree(child))]
+
+
+def test_no_other_module_gives_an_error_a_code() -> None:
+    given = [
+        path for path in (ROOT / "sm_ssh_entry").rglob("*.py") if re.search(r"^    exit_code\b", path.read_text(), re.M)
+    ]
+    assert given == [ROOT / "sm_ssh_entry" / "errors.py"]
 
 
 def test_every_leaf_has_a_code_of_its_own() -> None:
