@@ -21,7 +21,9 @@ def tree(root: type[errors.SmSshError] = errors.SmSshError) -> list[type[errors.
 
 def test_no_other_module_gives_an_error_a_code() -> None:
     given = [
-        path for path in (ROOT / "sm_ssh_entry").rglob("*.py") if re.search(r"^    exit_code\b", path.read_text(), re.M)
+        path
+        for path in (ROOT / "sm_ssh_entry").rglob("*.py")
+        if re.search(r"^    exit_code\b", path.read_text(), re.MULTILINE)
     ]
     assert given == [ROOT / "sm_ssh_entry" / "errors.py"]
 
