@@ -16,6 +16,7 @@ setup: .venv/.installed
 	@touch $@
 
 demo: setup
+	@.ci/demo-image $$($(BIN)/python docs/demo/demo.py --images)
 	@$(BIN)/python docs/demo/demo.py
 
 # AGENT=auto|official|stand-in REGISTRY=PREFIX/ GROUP=default|test|release; docker-bake.hcl names what else can be set.

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-IMAGES = ("sm-ssh-base:debian-12", "sm-ssh-test/sm-ssh-base:debian-12")
+# What would do, the first that is there; the last is what `make demo` builds where none is (.ci/demo-image).
+IMAGES = ("sm-ssh-base:debian-12", "sm-ssh-test/sm-ssh-base:debian-12", "sm-ssh-demo/sm-ssh-base:debian-12-thin")
 OUR_PYTHON = "/opt/sm-ssh/bin/python"
 SM_SSH = [sys.executable, "-m", "sm_ssh_entry.cli.main"]
 JOB = "demo"
@@ -261,7 +262,10 @@ def clean_up(demo: Demo) -> None:
 
 
 def main() -> int:
-    """Run the steps, clean up, print the timings."""
+    """Run the steps, clean up, print the timings. ``--images`` prints the names of images that would do instead."""
+    if sys.argv[1:] == ["--images"]:
+        print(*IMAGES)
+        return 0
     with tempfile.TemporaryDirectory(prefix="sm-ssh-demo-") as folder:
         try:
             where = choose(Path(folder))
