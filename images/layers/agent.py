@@ -1,6 +1,7 @@
 """Takes the agent's programs and configuration out of its package as they are. No maintainer script runs.
 
-A .deb is an ar archive (deb(5)) that Python reads on every distribution, so that one package serves them all.
+A .deb is an ar archive (deb(5)) that Python reads on every distribution, so that one package serves them all. Where
+there is none, an .rpm does.
 """
 
 import compileall
@@ -10,8 +11,11 @@ import os
 import py_compile
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
+
+import rpm
 
 PROGRAMS = ("amazon-ssm-agent", "ssm-agent-worker", "ssm-session-worker", "ssm-document-worker", "ssm-session-logger")
 # The last folder is the stand-in's own; the official package has nothing there.
@@ -35,7 +39,7 @@ def check(about: dict[str, str], given: dict[str, str]) -> None:
 
 
 def data(package: bytes) -> bytes:
-    """Return the archive inside a package that holds its files."""
+    """Return the archive inside a .deb that holds its files."""
     position = 8
     while position + 60 <= len(package):
         header = package[position : position + 60]
@@ -46,21 +50,28 @@ def data(package: bytes) -> bytes:
     raise ValueError("it has no data.tar")
 
 
-def unpack(package: bytes) -> list[str]:
-    """Put what we take in its place; return the paths."""
-    taken = []
+def files(package: bytes) -> Iterator[rpm.File]:
+    """Give every regular file of a .deb."""
     with tarfile.open(fileobj=io.BytesIO(data(package))) as archive:
         for item in archive:
-            name = item.name.removeprefix("./")
             content = archive.extractfile(item) if item.isfile() else None
-            if content is None or ".." in name or not (name in TAKEN or name.startswith(TAKEN[len(PROGRAMS) :])):
-                continue
-            target = Path("/", name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.unlink(missing_ok=True)  # an agent that the base has may be running nowhere, but may be a link
-            target.write_bytes(content.read())
-            target.chmod(item.mode & 0o755)
-            taken.append(str(target))
+            if content is not None:
+                yield rpm.File(item.name, item.mode, content.read())
+
+
+def unpack(package: Iterator[rpm.File]) -> list[str]:
+    """Put what we take in its place; return the paths."""
+    taken = []
+    for file in package:
+        name = file.name.removeprefix("./").removeprefix("/")
+        if ".." in name or not (name in TAKEN or name.startswith(TAKEN[len(PROGRAMS) :])):
+            continue
+        target = Path("/", name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)  # an agent that the base has may be running nowhere, but may be a link
+        target.write_bytes(file.content)
+        target.chmod(file.mode & 0o755)
+        taken.append(str(target))
     return taken
 
 
@@ -69,11 +80,14 @@ def main() -> None:
     folder = Path(os.environ["ARTIFACTS"], "agent", os.environ["TARGETARCH"])
     about = json.loads((folder / "about.json").read_text())
     check(about, dict(os.environ))
-    file = folder / "amazon-ssm-agent.deb"
+    deb, other = folder / "amazon-ssm-agent.deb", folder / "amazon-ssm-agent.rpm"
+    file, read = (deb, files) if deb.is_file() else (other, rpm.files)
     try:
-        taken = unpack(file.read_bytes())
+        taken = unpack(read(file.read_bytes()))
+    except FileNotFoundError:
+        fail(f"there is neither {deb.name} nor {other.name} among the artifacts (hint: sm-ssh image fetch)")
     except (ValueError, tarfile.TarError) as error:
-        fail(f"{file.name} is no Debian package: {error}")
+        fail(f"{file.name} cannot be read: {error}")
     if "/usr/bin/amazon-ssm-agent" not in taken:
         fail(f"{file.name} has no /usr/bin/amazon-ssm-agent")
     state = Path(os.environ["STATE"])

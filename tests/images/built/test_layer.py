@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import shutil
 import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +17,7 @@ from sm_ssh_entry import __version__
 from tests.images.built import builder, engine, family
 from tests.images.built.conftest import lacking
 from tests.images.built.file_tree import Node, tree
+from tests.images.rpm_package import package
 
 # What installing packages changes: accounts, the loader's cache, dpkg's own books. Nothing else, on any base.
 CHANGED = {
@@ -225,6 +230,38 @@ def test_one_flipped_byte_stops_the_build_with_the_files_name(plain: str, part: 
     name = file.relative_to(folder)
     hint = "hint: sm-ssh image fetch, then --build-context artifacts=FOLDER"
     assert builder.errors(done) == {f"wrong checksum: {name} ({hint})"}
+
+
+@pytest.mark.images(family.THIN_12)
+def test_the_agents_rpm_does_where_there_is_no_deb(image: str, plain: str, made: list[str], tmp_path: Path) -> None:
+    folder = builder.small_copy(tmp_path / "artifacts")
+    shutil.copytree(builder.ARTIFACTS / "packages", folder / "packages")
+    (deb,) = (folder / "agent").glob("*/*.deb")
+    listed = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(listed)) as archive:
+        files = {one.name: (one.mode, archive.extractfile(one).read()) for one in archive if one.isfile()}  # type: ignore[union-attr] # files have content
+    rpm = deb.with_suffix(".rpm")
+    rpm.write_bytes(package(files, "xz"))
+    sums = folder / "SHA256SUMS"
+    line = f"{hashlib.sha256(rpm.read_bytes()).hexdigest()}  {rpm.relative_to(folder)}\n"
+    kept = [
+        one for one in sums.read_text().splitlines(keepends=True) if not one.endswith(f"{deb.relative_to(folder)}\n")
+    ]
+    sums.write_text("".join([*kept, line]))
+    deb.unlink()
+    name = f"{engine.LABEL}/rpm:{tmp_path.parent.name}"
+    made.append(name)
+    done = builder.layer(plain, "--load", "--tag", name, artifacts=folder)
+    assert done.returncode == 0, done.stderr[-4000:]
+    mine, theirs = (
+        {
+            path: node
+            for path, node in tree(one).items()
+            if path.startswith(("usr/bin/", "usr/lib/sm-ssh", "etc/amazon"))
+        }
+        for one in (name, image)
+    )
+    assert mine == theirs
 
 
 @pytest.mark.images(family.THIN_12)
