@@ -23,6 +23,7 @@ COPY --chmod=755 <<'EOF' /usr/local/bin/train
 #!/bin/sh
 cat /opt/ml/input/data/train/part-0 >/opt/ml/model/model.txt
 echo "trained as $(hostname) on $(ls /opt/ml/input/data)"
+sleep "${TRAIN_SECONDS:-0}"
 EOF
 """
 SERVE = f"""\
@@ -67,6 +68,8 @@ def test_held_job_is_logged_in_to_released_and_completes(
 ) -> None:
     image = derive(runs.image, TRAIN)
     options = ("--wait", "300", "--channel", f"train={data}", "--env", "NOTE=two\nlines", "--hyperparameter", "lr=1")
+    # A container that ends takes its sessions with it: the command outlives the answer to who released it.
+    options += ("--env", "TRAIN_SECONDS=5")
     job = runs.start("held", options=options, image=image)
     job.online()
     script = "printenv NOTE; hostname; cat /opt/ml/input/config/hyperparameters.json; touch /opt/ml/input/data/train/x"

@@ -85,7 +85,9 @@ def test_with_ssh_on_the_job_is_held_entered_released_and_runs(
     pair = pairs(sample)
     user = "trainer" if sample == "exec form" else "root"
     before = world.run("train", env=OFF, image=pair.before)
-    container = world.start("train", env={"SSH_WAIT_TIME_SECONDS": "300"}, image=pair.after)
+    # A container that ends takes its sessions with it: the command outlives the answer to who released it.
+    env = {"SSH_WAIT_TIME_SECONDS": "300", "SHOW_SECONDS": "5"}
+    container = world.start("train", env=env, image=pair.after)
     container.phase("online")
     assert "first: " not in container.log
     done = world.machine.run("connect", world.host, "-l", user, "--", "id -un && sm-wait stop")

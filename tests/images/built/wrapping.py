@@ -21,6 +21,7 @@ echo "first: $(tr '\\0' '|' </proc/1/cmdline)"
 env -0 | sort -z | tr '\\0' '\\n'
 pwd; id; umask
 echo "a word on the other stream" >&2
+sleep "${SHOW_SECONDS:-0}"
 exit 3
 SHOW
 RUN ln -s show /usr/local/bin/train && ln -s show /usr/local/bin/serve && ln -s show /usr/local/bin/start
