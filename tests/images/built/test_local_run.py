@@ -67,9 +67,9 @@ def test_held_job_is_logged_in_to_released_and_completes(
     runs: Runs, derive: Callable[[str, str], str], data: Path
 ) -> None:
     image = derive(runs.image, TRAIN)
-    options = ("--wait", "300", "--channel", f"train={data}", "--env", "NOTE=two\nlines", "--hyperparameter", "lr=1")
+    given = ("--wait", "300", "--channel", f"train={data}", "--env", "NOTE=two\nlines", "--hyperparameter", "lr=1")
     # A container that ends takes its sessions with it: the command outlives the answer to who released it.
-    options += ("--env", "TRAIN_SECONDS=5")
+    options = (*given, "--env", "TRAIN_SECONDS=5")
     job = runs.start("held", options=options, image=image)
     job.online()
     script = "printenv NOTE; hostname; cat /opt/ml/input/config/hyperparameters.json; touch /opt/ml/input/data/train/x"
