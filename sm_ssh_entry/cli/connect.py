@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import click
 
-from sm_ssh_entry.cli.options import aws_options, raw_words
+from sm_ssh_entry.cli.options import aws_options, raw_words, reach_options
 from sm_ssh_entry.errors import BadInput, NotFound
+
+if TYPE_CHECKING:
+    from sm_ssh_entry.connect.access import Reach
 
 _PRINT_CONFIG = "--print-config"
 
 
 @click.command(context_settings=raw_words())
-@aws_options
+@reach_options
 @click.option(
     _PRINT_CONFIG, "print_config", is_flag=True, help="Print the lines for ~/.ssh/config and do nothing else."
 )
 @click.argument("name", required=False)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[SSH OPTIONS] [-- COMMAND...]")
-def connect(
-    region: str | None, profile: str | None, print_config: bool, name: str | None, words: tuple[str, ...]
-) -> int:
+def connect(reach: Reach, print_config: bool, name: str | None, words: tuple[str, ...]) -> int:
     """Log in to NAME with the system's ssh. What follows NAME goes to ssh: its options, then a remote command.
 
     NAME is my-job.training.sagemaker, algo-2.my-job.training.sagemaker or mi-…; user@ may stand before it. The exit
@@ -30,25 +34,23 @@ def connect(
     if _PRINT_CONFIG in words:
         print_config, words = True, tuple(word for word in words if word != _PRINT_CONFIG)
     if print_config:
-        click.echo(ssh_config.lines(name or "", region=region, profile=profile), nl=False)
+        click.echo(ssh_config.lines(name or "", reach), nl=False)
         return 0
     if not name:
         raise BadInput("whom to connect to?", hint="sm-ssh connect my-job.training.sagemaker; sm-ssh list shows names")
     target = names.parse(name)
     split = ssh_command.split(words)
-    identity = split.value_of("i")
-    candidates = keys.candidates(identity)
+    reach = replace(reach, identity=split.value_of("i") or reach.identity)
     with ssh_client.notes() as kept:
-        proxy = ssh_command.proxy_words(target, region=region, profile=profile, identity=identity, outcome=kept.outcome)
-        return ssh_client.run(ssh_command.ssh_argv(target, proxy, candidates, split), kept)
+        proxy = ssh_command.proxy_words(target, reach, outcome=kept.outcome)
+        return ssh_client.run(ssh_command.ssh_argv(target, proxy, keys.candidates(reach.identity), split), kept)
 
 
 @click.command(context_settings=raw_words())
-@aws_options
-@click.option("--identity", "-i", metavar="KEY", default="", help="Private key to use.")
+@reach_options
 @click.argument("name")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, required=True, metavar="-- COMMAND...")
-def run(region: str | None, profile: str | None, identity: str, name: str, words: tuple[str, ...]) -> int:
+def run(reach: Reach, name: str, words: tuple[str, ...]) -> int:
     """Run COMMAND on NAME and end with its exit status.
 
     Several words reach the command exactly as they are; a single word is a line for the remote shell. Output and errors
@@ -59,16 +61,18 @@ def run(region: str | None, profile: str | None, identity: str, name: str, words
     target = names.parse(name)
     line = ssh_command.remote_line(words[1:] if words[0] == "--" else words)
     with ssh_client.notes() as kept:
-        proxy = ssh_command.proxy_words(target, region=region, profile=profile, identity=identity, outcome=kept.outcome)
+        proxy = ssh_command.proxy_words(target, reach, outcome=kept.outcome)
         options = ssh_command.Words(options=("-T",), command=(line,))
         argv = ssh_command.ssh_argv(
-            target, proxy, keys.candidates(identity), options, extra=ssh_client.options_for_log(kept)
+            target, proxy, keys.candidates(reach.identity), options, extra=ssh_client.options_for_log(kept)
         )
         return ssh_client.run_logged(argv, kept)
 
 
 @click.command(name="start-proxy")
 @aws_options
+@click.option("--via", type=click.Choice(["hybrid", "native"]), help="Way in; default: hybrid where there is one.")
+@click.option("--index", metavar="N", help="Which of several containers; 1 is the newest.")
 @click.option("--identity", metavar="KEY", help="Private key that ssh will use.")
 @click.option("--outcome", hidden=True)
 @click.argument("host")

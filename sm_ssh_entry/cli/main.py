@@ -12,12 +12,22 @@ if TYPE_CHECKING:
     from sm_ssh_entry.cli.lazy import Table
 
 COMMANDS: Table = {
-    "list": ("sm_ssh_entry.cli.nodes", "list_nodes", "List managed nodes and whether they are Online."),
+    "list": ("sm_ssh_entry.cli.nodes", "list_nodes", "List what can be reached, and whether it is Online."),
     "wait": ("sm_ssh_entry.cli.nodes", "wait", "Wait until a node is Online."),
     "connect": ("sm_ssh_entry.cli.connect", "connect", "Log in with ssh; extra words go to ssh."),
     "run": ("sm_ssh_entry.cli.connect", "run", "Run a command on a node and end with its exit status."),
-    "start-proxy": ("sm_ssh_entry.cli.connect", "start_proxy", "Be the ProxyCommand of ssh."),
+    "shell": ("sm_ssh_entry.cli.shell", "shell", "A shell through SSM, without sshd."),
+    "forward": ("sm_ssh_entry.cli.forward", "forward", "Local ports that lead to a node, without sshd."),
+    "cp": ("sm_ssh_entry.cli.cp", "cp", "Copy files and folders, over several sessions at once or by S3."),
+    "open": ("sm_ssh_entry.cli.open", "open_", "Open an IDE, Jupyter, TensorBoard or VNC on a node."),
+    "logs": ("sm_ssh_entry.cli.logs", "logs", "Show what a job or endpoint has logged."),
     "stop-waiting": ("sm_ssh_entry.cli.connect", "stop_waiting", "Release a job that is held before its start."),
+    "speedtest": ("sm_ssh_entry.cli.speedtest", "speedtest", "Measure the way to a node, both directions."),
+    "config": ("sm_ssh_entry.cli.config", "config", "Let plain ssh, scp, git and IDEs know these names."),
+    "doctor": ("sm_ssh_entry.cli.doctor", "doctor", "Check everything that a login needs, and say what to fix."),
+    "deregister": ("sm_ssh_entry.cli.deregister", "deregister", "Remove managed nodes that are dead."),
+    "completion": ("sm_ssh_entry.cli.completion", "completion", "Print the completion script for a shell."),
+    "start-proxy": ("sm_ssh_entry.cli.connect", "start_proxy", "Be the ProxyCommand of ssh."),
     "image": ("sm_ssh_entry.cli.image", "image", "Make container images reachable by ssh."),
     "local": ("sm_ssh_entry.cli.local", "local", "The local control plane, and jobs that run on it."),
 }

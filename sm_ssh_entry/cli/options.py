@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
@@ -15,6 +16,24 @@ def aws_options(command: C) -> C:
     region = click.option("--region", metavar="REGION", help="AWS region; default: the environment's or the profile's.")
     profile = click.option("--profile", metavar="PROFILE", help="AWS profile; default: the environment's.")
     return region(profile(command))
+
+
+def reach_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how a name is to be reached; the command gets them as ``reach``, an ``access.Reach``."""
+
+    @aws_options
+    @click.option("--via", type=click.Choice(["hybrid", "native"]), help="Way in; default: hybrid where there is one.")
+    @click.option("--index", type=click.IntRange(min=1), help="Which of several containers; 1 is the newest.")
+    @click.option("--identity", "-i", metavar="KEY", help="Private key to use.")
+    @wraps(command)
+    def with_reach(
+        region: str | None, profile: str | None, via: str | None, index: int | None, identity: str | None, **given: Any
+    ) -> Any:
+        from sm_ssh_entry.connect.access import Reach
+
+        return command(reach=Reach(region, profile, via or "", index or 0, identity or ""), **given)
+
+    return with_reach
 
 
 def raw_words() -> dict[str, Any]:

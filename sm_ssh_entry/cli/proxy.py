@@ -14,8 +14,11 @@ from sm_ssh_entry import contract
 from sm_ssh_entry.cli.main import report
 from sm_ssh_entry.errors import INTERRUPTED, BadInput, SmSshError
 
-USAGE = "sm-ssh start-proxy [--region R] [--profile P] [--identity KEY] [--outcome FILE] HOST [PORT]"
-_OPTIONS = ("region", "profile", "identity", "outcome")
+USAGE = (
+    "sm-ssh start-proxy [--region R] [--profile P] [--via V] [--index N] [--identity KEY] [--outcome FILE] HOST [PORT]"
+)
+_OPTIONS = ("region", "profile", "via", "index", "identity", "outcome")
+_WAYS = ("", "hybrid", "native")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,33 +42,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         return report(error)
 
 
-def run(host: str, port: int, *, region: str = "", profile: str = "", identity: str = "", outcome: str = "") -> int:
+def run(host: str, port: int, **options: str) -> int:
     """Take the steps of connect.
 
     Args:
         host: name of the node.
         port: sshd's port where the node's tags do not say it; 0: the usual one.
-        region: given region.
-        profile: given profile.
-        identity: path of the key to use.
-        outcome: read by ``main``.
+        options: those of the command line; ``outcome`` is read by ``main``.
+
+    Raises:
+        BadInput: an option's value cannot be right.
     """
-    del outcome
+    via, index = options.get("via", ""), options.get("index", "0")
+    if via not in _WAYS or not index.isdigit():
+        raise BadInput("--via is hybrid or native, --index a number", hint=USAGE)
     if os.environ.get(contract.DEBUG):
         _log_to_stderr()
     # What is imported stays, so to look for garbage meanwhile only costs: 50 ms of a login. Later there is little.
     gc.set_threshold(100_000, 20, 20)
     from sm_ssh_entry.connect import connect
+    from sm_ssh_entry.connect.access import Reach
 
-    login = connect.Login(
-        host=host,
-        region=region or None,
-        profile=profile or None,
-        identity=identity,
-        port=port or connect.DEFAULT_PORT,
-        tell=tell,
+    reach = Reach(
+        options.get("region") or None, options.get("profile") or None, via, int(index), options.get("identity", "")
     )
-    return connect.run(login)
+    return connect.run(connect.Login(host=host, tell=tell, reach=reach, port=port or connect.DEFAULT_PORT))
 
 
 def parse(argv: Sequence[str]) -> tuple[dict[str, str], str, int]:

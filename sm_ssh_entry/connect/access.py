@@ -1,4 +1,4 @@
-"""Which account and region a command talks to, and the clients for it."""
+"""Which account and region a command talks to, by which way and with which key; and the clients for it."""
 
 from __future__ import annotations
 
@@ -28,3 +28,41 @@ class Access:
     def effective_region(self) -> str:
         """The region that calls go to, ``""`` where none is set."""
         return self.region or aws.region_of(self.profile) or ""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How the user wants a name to be reached: the options that the laptop's commands share.
+
+    Attributes:
+        region: given region; None: the name's suffix, the environment's or the profile's.
+        profile: given profile.
+        via: ``native``, ``hybrid`` or ``""``: whichever there is, hybrid first.
+        index: which of several containers behind one name, 1 is the newest; 0: not said.
+        identity: path of the key to use; ``""``: the usual ones.
+    """
+
+    region: str | None = None
+    profile: str | None = None
+    via: str = ""
+    index: int = 0
+    identity: str = ""
+
+    def towards(self, target: Target) -> Access:
+        """Return account and region for a name."""
+        return Access(self.region, self.profile).towards(target)
+
+    def words(self, target: Target = Target()) -> list[str]:  # noqa: B008 - frozen
+        """Return the options of ``sm-ssh`` that say the same.
+
+        Args:
+            target: a name whose region suffix counts where no region was given.
+        """
+        given = {
+            "--region": self.region or target.region,
+            "--profile": self.profile,
+            "--via": self.via,
+            "--index": str(self.index or ""),
+            "--identity": self.identity,
+        }
+        return [word for option, value in given.items() if value for word in (option, value)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from sm_ssh_entry import contract
 from sm_ssh_entry.connect import ahead, hostkeys, keys, names, nodes, opening, push
-from sm_ssh_entry.connect.access import Access
+from sm_ssh_entry.connect.access import Access, Reach
 from sm_ssh_entry.connect.ending import Ending
 from sm_ssh_entry.connect.keys import Key
 from sm_ssh_entry.connect.names import Target
@@ -23,16 +23,14 @@ _RESCUE_SECONDS = 5.0
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Login:
-    """What is known so far. The first six are given; each step fills in one more and relies on those before it.
+    """What is known so far. The first four are given; each step fills in one more and relies on those before it.
 
     One class rather than one for each step: building them takes a millisecond apiece, and a login has 600.
 
     Attributes:
         host: name as it was typed.
         tell: takes one line for the user.
-        region: given region.
-        profile: given profile.
-        identity: path of the key to use; ``""``: the usual ones.
+        reach: how to get there.
         port: sshd's port; given for nodes whose tags do not say it.
         target: the name understood.
         access: account and region.
@@ -43,9 +41,7 @@ class Login:
 
     host: str
     tell: Callable[[str], None]
-    region: str | None = None
-    profile: str | None = None
-    identity: str = ""
+    reach: Reach = Reach()  # noqa: RUF009 - frozen
     port: int = DEFAULT_PORT
     target: Target = Target()  # noqa: RUF009 - frozen
     access: Access = Access()  # noqa: RUF009 - frozen
@@ -57,7 +53,7 @@ class Login:
 def parse_name(login: Login) -> Login:
     """Take the host name apart."""
     target = names.parse(login.host)
-    return replace(login, target=target, access=Access(login.region, login.profile).towards(target))
+    return replace(login, target=target, access=login.reach.towards(target))
 
 
 def find_node(login: Login) -> Login:
@@ -78,7 +74,7 @@ def find_node(login: Login) -> Login:
 
 def authorize_key(login: Login) -> Login:
     """Make sure that the node takes one of our keys."""
-    return replace(login, key=push.authorize(login.ssm, login.node, keys.candidates(login.identity)))
+    return replace(login, key=push.authorize(login.ssm, login.node, keys.candidates(login.reach.identity)))
 
 
 def pin_host_key(login: Login) -> Login:

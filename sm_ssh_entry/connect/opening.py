@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +20,8 @@ class Ticket:
     """A session that has been started, and what opens its data channel. Not to be printed: it holds the token.
 
     Attributes:
-        node_id: ``mi-…``.
-        port: where its sshd listens.
+        node_id: ``mi-…``, or a target of SageMaker's own.
+        port: the port on the node; 0: a shell has none.
         session_id: for ResumeSession and TerminateSession.
         token: opens the channel, once.
         url: where the channel is.
@@ -34,21 +35,30 @@ class Ticket:
 
 
 def start(ssm: Any, node_id: str, port: int) -> Ticket:
-    """Start a session to a port of a node.
+    """Start a session to the sshd of a node; arguments and errors as in ``start_document``."""
+    return start_document(ssm, node_id, DOCUMENT, {"portNumber": str(port)}, reason="ssh")
+
+
+def start_document(ssm: Any, target: str, document: str, parameters: Mapping[str, str], *, reason: str) -> Ticket:
+    """Start a session with a document.
 
     Args:
         ssm: client.
-        node_id: ``mi-…``.
-        port: where its sshd listens.
+        target: ``mi-…``, or a target of SageMaker's own.
+        document: its name; ``""``: the account's default, a shell.
+        parameters: of the document. ``portNumber`` is also the ticket's port.
+        reason: shown in the session's history.
 
     Raises:
         SmSshError: whatever AWS answers; ``diagnose.no_session`` says what it means.
     """
+    named: dict[str, Any] = {"DocumentName": document} if document else {}
+    if parameters:
+        named["Parameters"] = {name: [value] for name, value in parameters.items()}
     with aws.errors_of(action="ssm:StartSession"):
-        answer = ssm.start_session(
-            Target=node_id, DocumentName=DOCUMENT, Parameters={"portNumber": [str(port)]}, Reason="ssh"
-        )
-    return Ticket(node_id, port, str(answer["SessionId"]), str(answer["TokenValue"]), str(answer["StreamUrl"]))
+        answer = ssm.start_session(Target=target, Reason=reason, **named)
+    port = int(parameters.get("portNumber", "0"))
+    return Ticket(target, port, str(answer["SessionId"]), str(answer["TokenValue"]), str(answer["StreamUrl"]))
 
 
 def terminate(ssm: Any, session_id: str) -> None:

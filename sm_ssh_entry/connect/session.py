@@ -10,29 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import ssl
-import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
-from sm_ssh_entry import aws, contract
-from sm_ssh_entry.connect import opening, stdio
+from sm_ssh_entry import contract
+from sm_ssh_entry.connect import channel, opening, stdio
 from sm_ssh_entry.connect.ending import Ending
 from sm_ssh_entry.connect.opening import Ticket
-from sm_ssh_entry.errors import ServiceError, SessionFailed, SmSshError, Throttled, Unreachable
-from sm_ssh_entry.pump import Pump, PumpError, WebSocketLike, open_websocket
+from sm_ssh_entry.errors import SessionFailed, SmSshError
+from sm_ssh_entry.pump import Pump, PumpError
 from sm_ssh_entry.wire import events as ev
-from sm_ssh_entry.wire.channel import DataChannel, Role
-from sm_ssh_entry.wire.openers import OpenClientChannel
 
-# Agents decide by the client's version what it understands; this one is past every gate. Protocol page, section 10.2.
-CLIENT_VERSION = "1.2.700.0"
 # An sshd greets at once. A port where nothing listens is silent for a minute. Protocol page, section 10.3.
 FIRST_OUTPUT_SECONDS = 10.0
-START_SECONDS = 20.0
-_OPEN_SECONDS = 10.0
-_REDIAL_SECONDS = 60.0
 _CLOSING_SECONDS = 0.3
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
@@ -53,7 +43,7 @@ def run(ticket: Ticket, client: Callable[[], Any], ending: Ending, *, size: int)
     try:
         return asyncio.run(session.join(size))
     finally:
-        if not session.ended:
+        if not session.is_over:
             session.terminate()
 
 
@@ -63,11 +53,16 @@ class _Session:
     def __init__(self, ticket: Ticket, client: Callable[[], Any], ending: Ending) -> None:
         self.ended = False
         self._node_id, self._port, self._id = ticket.node_id, ticket.port, ticket.session_id
-        self._fresh: Ticket | None = ticket
+        self._dialer = channel.Dialer(ticket, client)
         self._client, self._ending = client, ending
         self._failure: SmSshError | None = None
         self._output: stdio.Output
         self._greeted = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody need end it by the API."""
+        return self.ended or self._dialer.over
 
     async def join(self, size: int) -> int:
         """Run until one side ends; return the exit status.
@@ -78,17 +73,10 @@ class _Session:
         Raises:
             SessionFailed: it broke, or never came to life.
         """
-        channel = DataChannel(
-            Role.CLIENT,
-            new_id=uuid.uuid4,
-            epoch=time.time() - time.monotonic(),
-            client_version=CLIENT_VERSION,
-            max_payload=size,
-            hold_input_until_first_output=True,
-            start_timeout=START_SECONDS,
-            first_output_timeout=FIRST_OUTPUT_SECONDS,
+        stream = channel.client_channel(
+            max_payload=size, hold_input_until_first_output=True, first_output_timeout=FIRST_OUTPUT_SECONDS
         )
-        pump = Pump(channel, self._dial, redial_for=_REDIAL_SECONDS)
+        pump = Pump(stream, self._dialer.dial, redial_for=channel.REDIAL_SECONDS)
         self._output = stdio.Output(_STDOUT, self._ending.over)
         stdio.make_binary(_STDIN, _STDOUT)
         pumping = asyncio.create_task(pump.run(self._take))
@@ -161,34 +149,3 @@ class _Session:
     def _fail(self, message: str, hint: str = "sshd may be down: look at the job's log, or try again") -> None:
         self._failure = self._failure or SessionFailed(message, hint=hint)
         self._ending.over()
-
-    async def _dial(self) -> WebSocketLike:
-        """Open a WebSocket and present the token: the one from StartSession, then one from ResumeSession each time."""
-        ticket = self._fresh
-        if ticket is None:
-            ticket = await asyncio.to_thread(self._resume)
-        self._fresh = None
-        opener = OpenClientChannel(ticket.token, str(uuid.uuid4()), str(uuid.uuid4()), CLIENT_VERSION)
-        tls = _trust() if ticket.url.startswith("wss:") else None
-        return await open_websocket(ticket.url, opener.encode(), tls=tls, open_timeout=_OPEN_SECONDS)
-
-    def _resume(self) -> Ticket:
-        try:
-            with aws.errors_of(action="ssm:ResumeSession"):
-                answer = self._client().resume_session(SessionId=self._id)
-        except ServiceError as error:
-            self.ended = error.code == "DoesNotExistException"
-            raise
-        except (Unreachable, Throttled) as error:  # a loss like any other: the pump tries again
-            raise ConnectionError(error.message) from error
-        if not answer.get("TokenValue"):  # the service's way of saying that it has timed out
-            self.ended = True
-            raise SessionFailed(f"the session to {self._node_id} has timed out", hint="connect again")
-        return Ticket(self._node_id, self._port, self._id, str(answer["TokenValue"]), str(answer["StreamUrl"]))
-
-
-def _trust() -> ssl.SSLContext:
-    """Trust what the AWS clients trust, and what the system trusts."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(aws.ca_bundle())
-    return context

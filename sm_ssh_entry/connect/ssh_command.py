@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sm_ssh_entry import command
 from sm_ssh_entry.connect import hostkeys
+from sm_ssh_entry.connect.access import Reach
 from sm_ssh_entry.connect.keys import Key
 from sm_ssh_entry.connect.names import ROOT_USER, Target
 from sm_ssh_entry.errors import BadInput
@@ -69,21 +70,23 @@ def split(words: Sequence[str]) -> Words:
     return Words(tuple(options), tuple(rest))
 
 
-def proxy_words(target: Target, *, region: str | None, profile: str | None, identity: str, outcome: Path) -> list[str]:
+def proxy_words(target: Target, reach: Reach, *, outcome: Path) -> list[str]:
     """Return the ProxyCommand: this very interpreter and package, wherever PATH points.
 
     Args:
         target: whom to reach.
-        region: given region.
-        profile: given profile.
-        identity: path of the key that the user named; ``""``: none.
+        reach: how.
         outcome: file into which the proxy writes why it failed.
     """
-    words = [sys.executable, "-m", "sm_ssh_entry.cli.proxy", "--outcome", str(outcome)]
-    for option, value in (("--region", region or target.region), ("--profile", profile), ("--identity", identity)):
-        if value:
-            words += [option, value]
-    return [*words, target.host]
+    return [
+        sys.executable,
+        "-m",
+        "sm_ssh_entry.cli.proxy",
+        "--outcome",
+        str(outcome),
+        *reach.words(target),
+        target.host,
+    ]
 
 
 def ssh_argv(

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from dataclasses import replace
 
 from sm_ssh_entry.connect import hostkeys, keys, names
+from sm_ssh_entry.connect.access import Reach
 from sm_ssh_entry.connect.ssh_command import ALIVE_COUNT, ALIVE_INTERVAL, key_exchange
 
 EVERY_HOST = "*.sagemaker mi-*"
 
 
-def lines(name: str = "", *, region: str | None = None, profile: str | None = None) -> str:
+def lines(name: str = "", reach: Reach = Reach()) -> str:  # noqa: B008 - frozen
     """Return one ``Host`` block.
 
     ``%n`` is the name as it was typed; ``%h`` would be in lower case, and names of jobs are not. The host key is looked
@@ -23,20 +25,18 @@ def lines(name: str = "", *, region: str | None = None, profile: str | None = No
 
     Args:
         name: for this name only; ``""``: for every name of ours.
-        region: written into the block.
-        profile: likewise.
+        reach: what is given in it is written into the block.
     """
     pattern, called, user = EVERY_HOST, "%n", names.ROOT_USER
     if name:
         target = names.parse(name)
         pattern, called = target.host, target.host
-        region, user = region or target.region or None, target.user or user
+        reach, user = replace(reach, region=reach.region or target.region or None), target.user or user
     words = [sys.executable, "-m", "sm_ssh_entry.cli.proxy"]
-    candidates = keys.candidates()
-    identity = str(candidates[0].identity) if os.environ.get(keys.KEY_VARIABLE) else None
-    for option, value in (("--region", region), ("--profile", profile), ("--identity", identity)):
-        if value:
-            words += [option, value]
+    candidates = keys.candidates(reach.identity)
+    if os.environ.get(keys.KEY_VARIABLE):
+        reach = replace(reach, identity=str(candidates[0].identity))
+    words += reach.words()
     settings = (
         ("User", user),
         ("ProxyCommand", f"{shlex.join(words).replace('%', '%%')} {called}"),

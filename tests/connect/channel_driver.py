@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sm_ssh_entry.cli.main import report
-from sm_ssh_entry.connect import opening, session
+from sm_ssh_entry.connect import channel, opening, session
 from sm_ssh_entry.connect.ending import Ending
 from sm_ssh_entry.errors import SmSshError
 
@@ -49,7 +49,7 @@ def main() -> int:
     """Run one session."""
     url, folder, *seconds = sys.argv[1:]
     if seconds:
-        session.FIRST_OUTPUT_SECONDS = session.START_SECONDS = float(seconds[0])
+        session.FIRST_OUTPUT_SECONDS = channel.START_SECONDS = float(seconds[0])
     try:
         size = opening.payload_bytes()
         ending = Ending()

@@ -8,7 +8,7 @@ import pytest
 
 from sm_ssh_entry import aws, errors
 from sm_ssh_entry.connect import connect, diagnose, elsewhere, hostkeys, names
-from sm_ssh_entry.connect.access import Access
+from sm_ssh_entry.connect.access import Access, Reach
 from sm_ssh_entry.connect.connect import Login
 from sm_ssh_entry.plane import job_records
 from sm_ssh_entry.plane.server import PlaneThread
@@ -27,7 +27,7 @@ def login(host: str = HOST, **options: Any) -> errors.SmSshError:
     """Take all steps, which must fail; return the error, in shape for a terminal."""
     lines: list[str] = []
     with pytest.raises(errors.SmSshError) as failed:
-        connect.obtain(Login(host, lines.append, **options))
+        connect.obtain(Login(host, lines.append, Reach(**options)))
     error = failed.value
     assert error.message
     assert "\n" not in error.message + error.hint

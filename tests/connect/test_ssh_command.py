@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sm_ssh_entry.connect import keys, names, ssh_command, ssh_config
+from sm_ssh_entry.connect.access import Reach
 from sm_ssh_entry.connect.ssh_command import Words
 from sm_ssh_entry.errors import BadInput
 from tests.connect.world import Laptop
@@ -63,7 +64,7 @@ def test_openssh_reads_our_settings(home: Path, tmp_path: Path) -> None:
         patch.setenv("HOME", str(odd))
         path = laptop.make_key()
         target = names.parse("My-Job.training.sagemaker@eu-west-1")
-        proxy = ssh_command.proxy_words(target, region=None, profile="p", identity="", outcome=odd / "out")
+        proxy = ssh_command.proxy_words(target, Reach(profile="p"), outcome=odd / "out")
         argv = ssh_command.ssh_argv(target, proxy, keys.candidates(), Words(("-v",), ("true",)))
         found = read_back(home, argv)
     assert found["user"] == ["root"]
@@ -98,7 +99,7 @@ def test_a_users_option_wins_over_ours(home: Path) -> None:
 
 
 def test_the_printed_configuration_is_openssh_s(home: Path) -> None:
-    (home / "config").write_text(ssh_config.lines(region="eu-west-1", profile="p"))
+    (home / "config").write_text(ssh_config.lines(reach=Reach(region="eu-west-1", profile="p")))
     found = read_back(home, ["ssh", "-F", str(home / "config"), "My-Job.training.sagemaker"])
     assert found["user"] == ["root"]
     assert found["stricthostkeychecking"] == ["true"]
