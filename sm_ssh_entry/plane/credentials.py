@@ -108,6 +108,10 @@ class Credentials:
         """Return a key by its id, expired or not; None: unknown."""
         return self._known.get(access_key)
 
+    def known(self) -> tuple[Credential, ...]:
+        """Return every key, expired or not."""
+        return tuple(self._known.values())
+
     def drop_node(self, node_id: str) -> None:
         """Forget the role credentials of a node that was deregistered."""
         self._known = {key: one for key, one in self._known.items() if one.caller.node_id != node_id}

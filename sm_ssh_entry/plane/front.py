@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from sm_ssh_entry.plane import answers, signature, validation
+from sm_ssh_entry.plane import answers, signature, simulate_policy, validation
 from sm_ssh_entry.plane.api import ANONYMOUS, AwsError, Caller, Handler, NotOurs, Request
 from sm_ssh_entry.plane.credentials import Credential
 from sm_ssh_entry.plane.moto_backend import MotoBackend
@@ -126,6 +126,8 @@ class Front:
             if action == "GetCallerIdentity" and self._store.credentials.get(credential.access_key) is not None:
                 # moto does not know our keys; and a container asks this at its start, which need not wait for moto.
                 return answers.caller_identity(credential.caller)
+            if action == simulate_policy.OPERATION and body is not None:
+                return await simulate_policy.answer(self._store, body)
             handler = self._operations.get(http.headers.get("X-Amz-Target", ""))
             if handler is not None and body is not None:
                 request = Request(operation, validation.parse(body), signed.region, caller=credential.caller)
