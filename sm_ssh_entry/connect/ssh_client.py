@@ -103,7 +103,7 @@ def run_logged(argv: Sequence[str], kept: Notes) -> int:
     code = kept.proxy_code()
     if code:
         return code
-    raise _failure(_said(log, argv[-1]))
+    raise failure(_said(log, argv[-1]))
 
 
 def options_for_log(kept: Notes) -> list[str]:
@@ -132,7 +132,12 @@ def _said(log: str, remote: str) -> list[str]:
     return said
 
 
-def _failure(lines: list[str]) -> SmSshError:
+def failure(lines: list[str]) -> SmSshError:
+    """Return the error that ssh's own words mean.
+
+    Args:
+        lines: what it said before it ended with 255.
+    """
     text = "\n".join(lines)
     last = lines[-1].strip() if lines else "the connection was lost"
     if "Host key verification failed" in text:
