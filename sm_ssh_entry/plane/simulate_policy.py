@@ -90,7 +90,13 @@ def _statements(source: str) -> _Statements:
 
 
 def _of(owner: Any) -> _Statements:
-    texts = [*owner.policies.values(), *(policy.document for policy in owner.managed_policies.values())]
+    attached = [
+        version.document
+        for policy in owner.managed_policies.values()
+        for version in policy.versions
+        if version.version_id == policy.default_version_id
+    ]
+    texts = [*owner.policies.values(), *attached]
     found: _Statements = []
     for text in texts:
         statements = json.loads(text)["Statement"]
