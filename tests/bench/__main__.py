@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import container, images, laptop
+from tests.bench import client, container, images, laptop, predecessor, tunnel
 from tests.bench.measure import Row, machine, table
 from tests.end_to_end.machine import Machine
 
@@ -21,9 +21,14 @@ MEASUREMENTS: tuple[Callable[[Machine], list[Row]], ...] = (
     container.to_online,
     laptop.help_text,
     laptop.login,
+    tunnel.proxy_start,
+    tunnel.throughput,
     laptop.throughput,
     laptop.many_nodes,
     container.memory,
+    client.proxy_memory,
+    client.installed,
+    predecessor.logins,
     images.start,
 )
 

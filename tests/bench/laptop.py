@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 
+from tests.bench import beside
 from tests.bench.measure import Row, quiet, seconds, side_by_side
+from tests.bench.tunnel import their_proxy
 from tests.end_to_end.machine import SM_SSH, Machine
 
 MEGABYTES = 256
@@ -37,27 +38,19 @@ def login(machine: Machine) -> list[Row]:
     quiet([*ssh, job.host, "true"], machine.env)
     ours_run = [*ssh, job.host, "true"]
     budget = "<= 0.6 s"
-    if shutil.which("aws") is None or shutil.which("session-manager-plugin") is None:
+    if beside.no_cli():
         (ours,) = side_by_side(10, lambda: seconds(lambda: quiet(ours_run, machine.env)))
         job.kill()
-        reason = "aws or session-manager-plugin not installed"
         return [
             Row("ssh host true", f"{ours:.2f} s", "", budget, ours <= 0.6),
-            Row("  beside AWS CLI and plugin", reason, "", ">= 1.5 times as fast", None),
+            Row("  beside AWS CLI and plugin", beside.no_cli(), "", ">= 1.5 times as fast", None),
         ]
-    port = next(
-        line.split()[1]
-        for line in next((machine.folder / "local").glob("jobs/bench-login/1/algo-1/run/sm-ssh/sshd_config"))
-        .read_text()
-        .splitlines()
-        if line.startswith("Port ")
-    )
-    proxy = f"aws ssm start-session --target {node} --document-name AWS-StartSSHSession --parameters portNumber={port}"
+    proxy = " ".join(their_proxy(machine, "bench-login", node))
     theirs_run = [*ssh, "-o", f"ProxyCommand={proxy}", job.host, "true"]
     ours, theirs = side_by_side(
         10,
         lambda: seconds(lambda: quiet(ours_run, machine.env)),
-        lambda: seconds(lambda: quiet(theirs_run, machine.env)),
+        lambda: seconds(lambda: quiet(theirs_run, beside.with_path(machine.env))),
     )
     job.kill()
     return [
