@@ -46,11 +46,23 @@ def candidates(identity: str = "") -> tuple[Key, ...]:
     Raises:
         KeyRefused: the named key cannot be used, or none can be made.
     """
+    return existing(identity) or (_generate(),)
+
+
+def existing(identity: str = "") -> tuple[Key, ...]:
+    """Return the keys that may be used, best first; none where there is none.
+
+    Args:
+        identity: path of a key the user named; ``""``: ``SSH_KEY`` if set, else the usual places.
+
+    Raises:
+        KeyRefused: the named key cannot be used.
+    """
     named = identity or os.environ.get(KEY_VARIABLE, "")
     if named:
         return (_from_file(Path(named).expanduser()),)
     found = [_from_file(path) for path in (folder.ssh_folder() / "id_ed25519", _own_path()) if path.is_file()]
-    return tuple(found) or _agent_keys() or (_generate(),)
+    return tuple(found) or _agent_keys()
 
 
 def known(keys: Sequence[Key], fingerprints: str) -> Key | None:
