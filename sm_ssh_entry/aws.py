@@ -39,6 +39,11 @@ def _session(profile: str | None) -> Any:
     return session
 
 
+def forget() -> None:
+    """Let the next client read configuration and credentials anew: the user may have renewed them meanwhile."""
+    _session.cache_clear()
+
+
 def _loader(data_path: str | None) -> Any:
     """Return a loader of service models that does not search all of botocore's 400 folders before it opens one.
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from sm_ssh_entry.pump.errors import ConnectionLost, DialRefused, PeerBroken, PumpError, SessionOver
 from sm_ssh_entry.pump.session import Pump
+from sm_ssh_entry.pump.watch import Pace
 from sm_ssh_entry.pump.websocket import WebSocketLike, open_websocket
 
 __all__ = [
     "ConnectionLost",
     "DialRefused",
+    "Pace",
     "PeerBroken",
     "Pump",
     "PumpError",

@@ -5,8 +5,9 @@ wants to be woken). A third outlives connections and delivers events. Reading go
 because receipts have to be read for our own sending to go on; what is undelivered is bounded: above DELIVERY_BYTES the
 channel stops accepting, so that the peer's window fills up, and a peer without a window is no longer read.
 
-When the connection is lost, by an error of reading or of writing, it is dialled again, and the channel sends again
-what has no receipt. Importing this module imports no WebSocket library.
+When the connection is lost, by an error of reading or of writing or because ``watch`` calls it dead, it is dialled
+again, and the channel sends again what has no receipt. A connection that stands while the peer is silent is replaced
+only once another one has been opened. Importing this module imports no WebSocket library.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from sm_ssh_entry.pump.delivery import Delivery
 from sm_ssh_entry.pump.errors import ConnectionLost, PeerBroken, SessionOver
+from sm_ssh_entry.pump.guard import Guard
+from sm_ssh_entry.pump.watch import SLEPT_SECONDS, Pace
 from sm_ssh_entry.pump.websocket import WebSocketLike, hang_up, losses
 from sm_ssh_entry.wire.errors import RemoteProtocolError
 from sm_ssh_entry.wire.states import State
@@ -54,6 +57,8 @@ class Pump:
         redial_for: seconds from a loss until :meth:`run` gives up. A connection that is opened and brings nothing does
             not count as regained.
         dial_for: the same for the first connection; 0 tries once.
+        pace: how soon a connection that says nothing is doubted.
+        on_trouble: told once for each connection that is lost, and for each silence of the peer's; ``""``: it is over.
 
     The channel's clock is ``time.monotonic()``.
     """
@@ -65,6 +70,8 @@ class Pump:
         *,
         redial_for: float = 60.0,
         dial_for: float = 0.0,
+        pace: Pace = Pace(),  # noqa: B008 - frozen
+        on_trouble: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.channel = channel
         self._dial = dial
@@ -83,6 +90,7 @@ class Pump:
         self._backoff = FIRST_BACKOFF
         self._malformed = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._guard = Guard(channel, dial, pace, on_trouble)
 
     @property
     def connected(self) -> bool:
@@ -118,6 +126,7 @@ class Pump:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._guard.close()
 
     async def close(self, *, flush_for: float = 2.0) -> None:
         """End :meth:`run`. What was sent before goes out first, if it can within ``flush_for`` seconds.
@@ -134,6 +143,10 @@ class Pump:
     async def drain(self, timeout: float) -> bool:
         """Wait until the peer has acknowledged everything, at most ``timeout`` seconds. Returns whether it has."""
         return await self._wait(lambda: not self.channel.unacknowledged, timeout)
+
+    async def answers(self, timeout: float) -> bool:
+        """Return whether the connection answers a ping within ``timeout`` seconds."""
+        return await self._guard.answers(timeout)
 
     async def send_data(self, data: bytes | memoryview, *, stderr: bool = False) -> None:
         """Send bytes of the stream; wait while the channel is not writable. Calls do not interleave.
@@ -196,8 +209,10 @@ class Pump:
             opened = time.monotonic()
             self._connected, self._heard = True, False
             self.channel.connected(opened)
+            self._guard.begin(opened, socket)
             self._touched()
-            tasks = {asyncio.create_task(self._read(socket)), asyncio.create_task(self._write(socket))}
+            parts = (self._read(socket), self._write(socket), self._guard.run(lambda: not self._is_flooded))
+            tasks = {asyncio.create_task(part) for part in parts}
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -214,11 +229,15 @@ class Pump:
             if self._heard or now - opened >= STABLE_AFTER:
                 self._lost_at, self._backoff = now, FIRST_BACKOFF
             logger.debug("= connection lost: %s", error)
-            if not self._delivery.closed_by_service:
+            if not self._delivery.closed_by_service and not self._guard.has_spare:
+                self._guard.trouble("the connection is lost")
                 await self._back_off(self._redial_for, error)
 
     async def _connect(self) -> WebSocketLike:
         patience = self._redial_for if self._ever_connected else self._dial_for
+        spare = await self._guard.take_spare()
+        if spare is not None:
+            return spare
         while True:
             left = self._lost_at + patience - time.monotonic()
             try:
@@ -232,7 +251,10 @@ class Pump:
                 return socket
 
     async def _back_off(self, patience: float, error: BaseException | None) -> None:
-        left = self._lost_at + patience - time.monotonic()
+        now = time.monotonic()
+        if now - self._lost_at > patience + SLEPT_SECONDS:
+            self._lost_at = now  # The machine slept, with a clock that did not: nobody has tried for long yet.
+        left = self._lost_at + patience - now
         if left <= 0:
             raise ConnectionLost(f"no connection for {patience:g} s" if patience else "no connection") from error
         spread = random.uniform(0.5, 1.5)  # noqa: S311 (it spreads load, it hides nothing)
@@ -245,6 +267,7 @@ class Pump:
         channel = self.channel
         while True:
             frame = await socket.recv()
+            self._guard.heard()
             try:
                 if isinstance(frame, str):
                     raise RemoteProtocolError("a text frame")
@@ -256,6 +279,7 @@ class Pump:
                     raise PeerBroken(f"{self._malformed} malformed frames in a row, the last: {error}") from error
                 continue
             self._malformed, self._heard = 0, True
+            self._guard.trouble("")
             self._take(events)
             self._touched()
             while self._is_flooded:

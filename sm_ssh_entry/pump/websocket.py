@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from sm_ssh_entry.pump.errors import DialRefused
+from sm_ssh_entry.pump.watch import Pace
 from sm_ssh_entry.wire.message import MAX_FRAME_BYTES
 
 if TYPE_CHECKING:
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sm_ssh_entry.pump")
 
-#: WebSocket pings, in seconds. The service expects a sign of life more often than once a minute.
-PING_INTERVAL = 20.0
-PING_TIMEOUT = 30.0
+_PACE = Pace()
 #: Frames that the library reads ahead, and bytes that it buffers for writing.
 MAX_QUEUED_FRAMES = 64
 WRITE_BUFFER_BYTES = 256 * 1024
@@ -36,6 +35,9 @@ class WebSocketLike(Protocol):
     async def send(self, message: bytes) -> None:
         """Send one message; wait while the buffers are full."""
 
+    async def ping(self) -> Awaitable[Any]:
+        """Send a ping; what is returned is done when its answer comes."""
+
     async def close(self) -> None:
         """Close the connection."""
 
@@ -48,12 +50,14 @@ async def open_websocket(
     tls: ssl.SSLContext | None = None,
     open_timeout: float = 15.0,
     proxy: bool = True,
+    pings: bool = True,
 ) -> WebSocketLike:
     """Open a websocket and present ``opener``, the first text frame; what a ``dial`` usually ends with.
 
     Arguments: ``headers`` for the handshake, e.g. a signature; ``tls`` for ``wss`` with other than the system's
     authorities; ``open_timeout`` in seconds; ``proxy``: heed the proxy settings of the environment, which never apply
-    to a loopback address.
+    to a loopback address; ``pings``: the library itself finds out whether the other side lives. A pump does so, too,
+    and without taking for dead what it does not read at the moment.
 
     Raises OSError, TimeoutError or ``websockets.exceptions.WebSocketException``; DialRefused for an HTTP status that
     will not change by asking again.
@@ -73,8 +77,8 @@ async def open_websocket(
             max_queue=MAX_QUEUED_FRAMES,
             write_limit=WRITE_BUFFER_BYTES,
             open_timeout=open_timeout,
-            ping_interval=PING_INTERVAL,
-            ping_timeout=PING_TIMEOUT,
+            ping_interval=_PACE.ping_interval if pings else None,
+            ping_timeout=_PACE.ping_timeout if pings else None,
             close_timeout=CLOSE_TIMEOUT,
             user_agent_header=None,
             **options,
@@ -98,6 +102,17 @@ async def hang_up(socket: WebSocketLike) -> None:
         await asyncio.wait_for(socket.close(), 2 * CLOSE_TIMEOUT)
     except losses() as error:
         logger.debug("= closing: %s", error)
+        abort(socket)
+    except asyncio.CancelledError:
+        abort(socket)
+        raise
+
+
+def abort(socket: WebSocketLike) -> None:
+    """Forget a connection without a word: nothing is waited for, and what was not yet written is lost."""
+    transport = getattr(socket, "transport", None)
+    if transport is not None:
+        transport.abort()
 
 
 def losses() -> tuple[type[BaseException], ...]:

@@ -141,6 +141,16 @@ class DataChannel:
         return len(self._link.sender)
 
     @property
+    def receipts(self) -> int:
+        """Number of stream messages that the peer has acknowledged so far."""
+        return self._link.sender.next_sequence - len(self._link.sender)
+
+    @property
+    def stalled_since(self) -> float | None:
+        """Client: since when a receipt could have come and has not; None when none is waited for."""
+        return self._link.stalled_since() if self._client else None
+
+    @property
     def max_payload(self) -> int:
         """Most bytes of the stream in one message that this end sends."""
         return self._max_payload

@@ -177,6 +177,9 @@ def test_hanging_up_on_a_broken_connection_is_quiet() -> None:
         async def send(self, message: bytes) -> None:
             raise AssertionError
 
+        async def ping(self) -> Awaitable[float]:
+            raise AssertionError
+
         async def close(self) -> None:
             raise ConnectionResetError
 

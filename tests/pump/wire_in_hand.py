@@ -22,6 +22,9 @@ class Wire:
             self.incoming.put_nowait(frame)
         self.sent: list[bytes] = []
         self.closed = False
+        self.pings = 0
+        #: Whether pings are answered.
+        self.answering = True
         #: Raised by every send.
         self.failing: Exception | None = None
         #: While it is shut, sending takes for ever.
@@ -39,6 +42,13 @@ class Wire:
         if self.failing is not None:
             raise self.failing
         self.sent.append(message)
+
+    async def ping(self) -> asyncio.Future[float]:
+        self.pings += 1
+        answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        if self.answering:
+            answer.set_result(0.0)
+        return answer
 
     async def close(self) -> None:
         self.closed = True
