@@ -17,12 +17,14 @@ from dataclasses import asdict
 from typing import Any
 
 from sm_ssh_entry import errors
-from sm_ssh_entry.connect.opening import Ticket
+from sm_ssh_entry.connect.opening import Jump, Ticket
 from sm_ssh_entry.errors import SessionFailed, SmSshError
 
 
-def ticket(obtain: Callable[[], Ticket], give_up: Callable[[str], None], load: Callable[[], None]) -> Ticket:
-    """Obtain a ticket and load meanwhile.
+def ticket(
+    obtain: Callable[[], Ticket | Jump], give_up: Callable[[str], None], load: Callable[[], None]
+) -> Ticket | Jump:
+    """Obtain a ticket, or what leads on from another node, and load meanwhile.
 
     Args:
         obtain: asks AWS.
@@ -53,20 +55,20 @@ def ticket(obtain: Callable[[], Ticket], give_up: Callable[[str], None], load: C
     return _understood(said)
 
 
-def _help(writer: int, obtain: Callable[[], Ticket], give_up: Callable[[str], None]) -> None:
+def _help(writer: int, obtain: Callable[[], Ticket | Jump], give_up: Callable[[str], None]) -> None:
     """Be the helper; never returns."""
     status = 1
     try:
         try:
             found = obtain()
-            said: dict[str, Any] = asdict(found)
+            said: dict[str, Any] = {"found": type(found).__name__, **asdict(found)}
         except SmSshError as error:
             found = None
             said = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
         try:
             os.write(writer, json.dumps(said).encode("utf-8"))  # below 4096 bytes, which a pipe takes whole
         except BrokenPipeError:  # nobody is there to use it
-            if found:
+            if isinstance(found, Ticket):
                 give_up(found.session_id)
         status = 0
     except Exception:  # noqa: BLE001 - the last stop of this process
@@ -76,11 +78,12 @@ def _help(writer: int, obtain: Callable[[], Ticket], give_up: Callable[[str], No
         os._exit(status)
 
 
-def _understood(said: bytes) -> Ticket:
+def _understood(said: bytes) -> Ticket | Jump:
     if not said:
         raise SessionFailed("the helper that asks AWS died", hint="SM_SSH_DEBUG=1 shows more")
     answer = json.loads(said)
     if "error" in answer:
         kind = getattr(errors, answer["error"])
         raise kind(answer["message"], hint=answer["hint"])
-    return Ticket(**answer)
+    kinds: dict[str, type[Ticket] | type[Jump]] = {"Ticket": Ticket, "Jump": Jump}
+    return kinds[answer.pop("found")](**answer)

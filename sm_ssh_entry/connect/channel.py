@@ -67,7 +67,8 @@ class Dialer:
         if ticket is None:
             ticket = await _aside(self._resume)
         self._fresh = None
-        opener = OpenClientChannel(ticket.token, str(uuid.uuid4()), str(uuid.uuid4()), CLIENT_VERSION)
+        version = self._ticket.client_version or CLIENT_VERSION
+        opener = OpenClientChannel(ticket.token, str(uuid.uuid4()), str(uuid.uuid4()), version)
         tls = _trust() if ticket.url.startswith("wss:") else None
         return await open_websocket(ticket.url, opener.encode(), tls=tls, open_timeout=_OPEN_SECONDS, pings=False)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sm_ssh_entry import aws, contract
 from sm_ssh_entry.errors import BadInput
 
 DOCUMENT = "AWS-StartSSHSession"
+FORWARD = "AWS-StartPortForwardingSession"
+# An agent joins many connections into one session unless the client is older than 1.1.70. Protocol page, section 10.2.
+SINGLE_CONNECTION = "1.1.61.0"
 DEFAULT_PAYLOAD_BYTES = 1024
 _LARGEST_PAYLOAD = 1 << 20
 
@@ -25,6 +28,8 @@ class Ticket:
         session_id: for ResumeSession and TerminateSession.
         token: opens the channel, once.
         url: where the channel is.
+        client_version: what the client has to say it is; ``""``: what it is.
+        way: by what the container is known whose host key may be learned at first sight; ``""``: its key is known.
     """
 
     node_id: str
@@ -32,11 +37,38 @@ class Ticket:
     session_id: str
     token: str
     url: str
+    client_version: str = ""
+    way: str = ""
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A node that only the sshd of another one reaches.
+
+    Attributes:
+        node_id: the other one's, ``mi-…``.
+        host: what the node is called in the job's network, ``algo-7``.
+        port: its sshd's.
+        user: whom to log in as on the way; ``""``: not said.
+        way: as of a ticket.
+    """
+
+    node_id: str
+    host: str
+    port: int
+    user: str = ""
+    way: str = ""
 
 
 def start(ssm: Any, node_id: str, port: int) -> Ticket:
     """Start a session to the sshd of a node; arguments and errors as in ``start_document``."""
     return start_document(ssm, node_id, DOCUMENT, {"portNumber": str(port)}, reason="ssh")
+
+
+def start_forward(ssm: Any, target: str, port: str, *, reason: str) -> Ticket:
+    """Start a session to one port with the document for any port, one connection at a time; else as the next."""
+    ticket = start_document(ssm, target, FORWARD, {"portNumber": port}, reason=reason)
+    return replace(ticket, client_version=SINGLE_CONNECTION)
 
 
 def start_document(ssm: Any, target: str, document: str, parameters: Mapping[str, str], *, reason: str) -> Ticket:

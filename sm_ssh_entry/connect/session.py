@@ -14,6 +14,7 @@ from typing import Any
 
 from sm_ssh_entry import contract
 from sm_ssh_entry.connect import stdio
+from sm_ssh_entry.connect.channel import CLIENT_VERSION
 from sm_ssh_entry.connect.ending import Ending
 from sm_ssh_entry.connect.line import Line
 from sm_ssh_entry.connect.opening import Ticket
@@ -25,7 +26,14 @@ FIRST_OUTPUT_SECONDS = 10.0
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
-def run(ticket: Ticket, client: Callable[[], Any], ending: Ending, *, size: int) -> int:
+def run(
+    ticket: Ticket,
+    client: Callable[[], Any],
+    ending: Ending,
+    *,
+    size: int,
+    watch: Callable[[bytes], None] = lambda _: None,
+) -> int:
     """Join standard input and output to the port of a session until either side ends.
 
     Args:
@@ -33,11 +41,12 @@ def run(ticket: Ticket, client: Callable[[], Any], ending: Ending, *, size: int)
         client: makes an SSM client, for the rare case that one is needed.
         ending: our side's end.
         size: bytes of the stream in one message.
+        watch: is given what the node sends, each piece before it goes on to standard output.
 
     Raises:
         SessionFailed: the session broke, or nothing came through it.
     """
-    session = _Session(ticket, client, ending, size)
+    session = _Session(ticket, client, ending, size, watch)
     try:
         return asyncio.run(session.join())
     finally:
@@ -48,8 +57,11 @@ def run(ticket: Ticket, client: Callable[[], Any], ending: Ending, *, size: int)
 class _Session:
     """A line and what it is joined to."""
 
-    def __init__(self, ticket: Ticket, client: Callable[[], Any], ending: Ending, size: int) -> None:
+    def __init__(
+        self, ticket: Ticket, client: Callable[[], Any], ending: Ending, size: int, watch: Callable[[bytes], None]
+    ) -> None:
         self._node_id, self._port, self._ending = ticket.node_id, ticket.port, ending
+        self._watch = watch
         self._output: stdio.Output
         self._greeted = False
         self.line = Line(
@@ -60,6 +72,7 @@ class _Session:
             max_payload=size,
             hold_input_until_first_output=True,
             first_output_timeout=FIRST_OUTPUT_SECONDS,
+            client_version=ticket.client_version or CLIENT_VERSION,
         )
 
     async def join(self) -> int:
@@ -92,6 +105,7 @@ class _Session:
         """Act on what the channel tells."""
         if isinstance(event, ev.DataReceived):
             self._greeted = True
+            self._watch(event.data)
             await self._output.write(event.data)
         elif isinstance(event, ev.ChannelClosed) and not self._greeted:
             said = " ".join(event.output.split())
