@@ -41,9 +41,9 @@ def authorize(ssm: Any, node: Node, candidates: Sequence[Key]) -> Key:
     Raises:
         KeyRefused: the node did not take the key.
     """
-    known = keys.known(candidates, node.tag(contract.TAG_KEY_FINGERPRINTS)) or _remembered(node, candidates)
-    if known:
-        return known
+    already = known(node, candidates)
+    if already:
+        return already
     from sm_ssh_entry.connect import remote_command
 
     key = candidates[0]
@@ -57,6 +57,16 @@ def authorize(ssm: Any, node: Node, candidates: Sequence[Key]) -> Key:
         ) from None
     _remember(node, key)
     return key
+
+
+def known(node: Node, candidates: Sequence[Key]) -> Key | None:
+    """Return the key that a node should know: its tags list it, or we pushed it; None where it knows none of ours.
+
+    Args:
+        node: with its tags.
+        candidates: our keys, best first.
+    """
+    return keys.known(candidates, node.tag(contract.TAG_KEY_FINGERPRINTS)) or _remembered(node, candidates)
 
 
 def _file() -> Path:
