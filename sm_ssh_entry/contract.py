@@ -46,7 +46,7 @@ TAG_VERSION = "SSHEntryVersion"
 TAG_VALUE_MAX = 256
 TAG_VALUE_PATTERN = r"[\w .:/=+\-@]*"
 
-KINDS = ("training", "processing", "transform", "inference", "studio", "notebook")
+KINDS = ("training", "processing", "transform", "inference", "studio", "notebook", "hyperpod")
 NAME_SUFFIX = ".sagemaker"
 
 # Lines that people and tools look for.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sm_ssh_entry import aws
@@ -11,18 +11,26 @@ from sm_ssh_entry.connect.names import Target
 
 @dataclass(frozen=True)
 class Access:
-    """Region and profile as the user gave them; None: what the environment or the profile says."""
+    """Region and profile as the user gave them; None: what the environment or the profile says.
+
+    It keeps the clients that it has made: one costs some 30 ms, and several modules take part in one login.
+    """
 
     region: str | None = None
     profile: str | None = None
+    _made: dict[tuple[str, float, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def towards(self, target: Target) -> Access:
         """Return the access for a name: its ``@region`` counts where no ``--region`` was given."""
         return Access(self.region or target.region or None, self.profile)
 
     def client(self, service: str, *, timeout: float = 20.0, attempts: int = 3) -> Any:
-        """Make a client; arguments as in ``aws.client``."""
-        return aws.client(service, region=self.region, profile=self.profile, timeout=timeout, attempts=attempts)
+        """Return a client, made at the first call; arguments as in ``aws.client``."""
+        wanted = (service, timeout, attempts)
+        if wanted not in self._made:
+            made = aws.client(service, region=self.region, profile=self.profile, timeout=timeout, attempts=attempts)
+            self._made[wanted] = made
+        return self._made[wanted]
 
     @property
     def effective_region(self) -> str:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sm_ssh_entry.connect import diagnose, jobs, nodes
+from sm_ssh_entry.connect import diagnose, jobs, registered
 from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.connect.nodes import Node
-from sm_ssh_entry.errors import ConnectionLost, SmSshError, Throttled, TimedOut
+from sm_ssh_entry.errors import ConnectionLost, NotRegistered, SmSshError, Throttled, TimedOut
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 3.0
@@ -36,19 +36,19 @@ def wait(access: Access, target: Target, *, timeout: float, progress: Callable[[
         ConnectionLost: the job has ended and its node is gone.
         TimedOut: the deadline passed; the message says how far it got.
     """
-    ssm = access.client("ssm")
+    search = registered.Search(access, target)
     watch = _Watch(access, target, progress)
     started = time.monotonic()
     pause, clock = _FIRST_PAUSE, threading.Event()
     while True:
-        node = _online(ssm, target, watch)
+        node = _online(search, target, watch)
         if node:
             return node
         waited = time.monotonic() - started
         watch.ask_job(waited)
         if waited + pause > timeout:
             clock.wait(max(0.0, timeout - waited))
-            node = _online(ssm, target, watch)
+            node = _online(search, target, watch)
             if node:
                 return node
             raise TimedOut(
@@ -92,17 +92,20 @@ class _Watch:
                 raise self.lost or diagnose.no_node(self._access, self._target)
             self.tell(f"no {jobs.noun(self._target)} {self._target.resource} yet")
         elif job.ended:
-            raise self.lost or diagnose.not_registered(job)
+            raise self.lost or diagnose.not_registered(job, self._target)
         elif not self.lost:
             self.tell(f"{job.noun} is {job.state}, no node has registered")
 
 
-def _online(ssm: Any, target: Target, watch: _Watch) -> Node | None:
+def _online(search: registered.Search, target: Target, watch: _Watch) -> Node | None:
     try:
-        node = nodes.find(ssm, target)
+        found = search.find()
+    except NotRegistered as error:
+        watch.tell(error.message)
+        return None
     except ConnectionLost as error:
         watch.lost = error
         # Without the name, which stands before it, and without the time, which would make it a new state each second.
         watch.tell(error.message.removeprefix(f"{target.host}: ").partition(", last heard")[0])
         return None
-    return node
+    return found.node if found else None

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sm_ssh_entry import contract
-from sm_ssh_entry.connect import ahead, hostkeys, keys, names, nodes, opening, push
+from sm_ssh_entry.connect import ahead, hostkeys, keys, names, opening, places, push
 from sm_ssh_entry.connect.access import Access, Reach
 from sm_ssh_entry.connect.ending import Ending
 from sm_ssh_entry.connect.keys import Key
 from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.connect.nodes import Node
-from sm_ssh_entry.connect.opening import Ticket
-from sm_ssh_entry.errors import BadInput, SmSshError, Unreachable
+from sm_ssh_entry.connect.opening import Jump, Ticket
+from sm_ssh_entry.connect.places import Place
+from sm_ssh_entry.errors import BadInput
 
 DEFAULT_PORT = 22
 # ResumeSession and TerminateSession: a network that is gone must not hold up the next try for long.
@@ -34,9 +35,9 @@ class Login:
         port: sshd's port; given for nodes whose tags do not say it.
         target: the name understood.
         access: account and region.
-        ssm: client.
-        node: the node, with its tags.
+        place: where the name leads.
         key: what it lets us in with.
+        way: by what the container is known whose host key may be learned at first sight; ``""``: its key is known.
     """
 
     host: str
@@ -45,9 +46,9 @@ class Login:
     port: int = DEFAULT_PORT
     target: Target = Target()  # noqa: RUF009 - frozen
     access: Access = Access()  # noqa: RUF009 - frozen
-    ssm: Any = None
-    node: Node = Node("")  # noqa: RUF009 - frozen
+    place: Place = Place(Node(""))  # noqa: RUF009 - frozen
     key: Key | None = None
+    way: str = ""
 
 
 def parse_name(login: Login) -> Login:
@@ -56,52 +57,60 @@ def parse_name(login: Login) -> Login:
     return replace(login, target=target, access=login.reach.towards(target))
 
 
-def find_node(login: Login) -> Login:
-    """Find the one node that is meant, or say why there is none."""
-    ssm = login.access.client("ssm")
-    try:
-        node = nodes.find(ssm, login.target)
-    except Unreachable as error:
-        from sm_ssh_entry.connect import diagnose
-
-        raise diagnose.call_failed(error, login.access) from error
-    if node is None:
-        from sm_ssh_entry.connect import diagnose
-
-        raise diagnose.no_node(login.access, login.target)
-    return replace(login, ssm=ssm, node=node, port=_port(node, login.port))
+def find_place(login: Login) -> Login:
+    """Find the one place that is meant, or say why there is none."""
+    place = places.find(login.access, login.target, login.reach)
+    for remark in place.remarks:
+        login.tell(remark)
+    return replace(login, place=place, port=port_of(place.node, login.port))
 
 
 def authorize_key(login: Login) -> Login:
-    """Make sure that the node takes one of our keys."""
-    return replace(login, key=push.authorize(login.ssm, login.node, keys.candidates(login.reach.identity)))
+    """Make sure that the node takes one of our keys; where nothing can be pushed, say so if ours is not known there."""
+    node, candidates = login.place.node, keys.candidates(login.reach.identity)
+    if not (login.place.native or login.place.hop):
+        return replace(login, key=push.authorize(login.access.client("ssm"), node, candidates))
+    listed = node.tag(contract.TAG_KEY_FINGERPRINTS)
+    known = keys.known(candidates, listed)
+    if not known and (listed or login.place.hop):
+        login.tell(
+            f"{login.place.hop or node.host} has to know your key already, as none can be pushed this way: "
+            f"put {candidates[0].identity.name} into {contract.SSH_AUTHORIZED_KEYS} of the job"
+        )
+    return replace(login, key=known or candidates[0])
 
 
 def pin_host_key(login: Login) -> Login:
-    """Write the node's host key where ``ssh`` looks it up, under the name it was called by and under the node's id."""
-    node, host_key = login.node, login.node.tag(contract.TAG_HOST_KEY)
+    """Write the node's host key where ``ssh`` looks it up, under the name it was called by and under the node's id.
+
+    Where no tag tells the key of what is meant, it is learned when it is first seen.
+    """
+    node, host_key = login.place.node, login.place.node.tag(contract.TAG_HOST_KEY)
+    if login.place.hop:
+        return replace(login, way=node.node_id)
+    if login.place.native:
+        began = node.registered.isoformat() if node.registered else ""
+        return replace(login, way=f"{node.node_id}@{began}")
     if host_key:
         hostkeys.pin((login.target.alias, node.node_id), host_key)
-    else:
-        login.tell(f"{node.node_id} has no tag {contract.TAG_HOST_KEY}: its host key cannot be checked for you")
-    return login
+        return login
+    return replace(login, way=node.node_id)
 
 
-def start_session(login: Login) -> Ticket:
-    """Start a session to the node's sshd."""
-    try:
-        return opening.start(login.ssm, login.node.node_id, login.port)
-    except SmSshError as error:
-        from sm_ssh_entry.connect import diagnose
-
-        raise diagnose.no_session(error, login.access, login.node) from error
-
-
-STEPS: tuple[Callable[[Any], Any], ...] = (parse_name, find_node, authorize_key, pin_host_key, start_session)
+def start_session(login: Login) -> Ticket | Jump:
+    """Start a session to the node's sshd; or tell how another node's sshd leads there."""
+    place = login.place
+    if place.hop:
+        return Jump(place.node.node_id, place.hop, login.port, login.target.user, login.way)
+    ticket = places.start(login.access, place, opening.DOCUMENT, {"portNumber": str(login.port)}, reason="ssh")
+    return replace(ticket, way=login.way) if login.way else ticket
 
 
-def obtain(login: Login) -> Ticket:
-    """Take all steps; return what opens the data channel.
+STEPS: tuple[Callable[[Any], Any], ...] = (parse_name, find_place, authorize_key, pin_host_key, start_session)
+
+
+def obtain(login: Login) -> Ticket | Jump:
+    """Take all steps; return what opens the data channel, or what leads on from another node.
 
     Raises:
         SmSshError: whatever is in the way, in one line.
@@ -109,7 +118,7 @@ def obtain(login: Login) -> Ticket:
     value: Any = login
     for step in STEPS:
         value = step(value)
-    assert isinstance(value, Ticket)  # noqa: S101 - what the last step returns
+    assert isinstance(value, (Ticket, Jump))  # noqa: S101 - what the last step returns
     return value
 
 
@@ -126,12 +135,20 @@ def run(login: Login) -> int:
     def client() -> Any:
         return parse_name(login).access.client("ssm", timeout=_RESCUE_SECONDS)
 
-    ticket = ahead.ticket(
+    found = ahead.ticket(
         lambda: obtain(login), lambda session_id: opening.terminate(client(), session_id), _load_session
     )
+    from sm_ssh_entry.connect import trust
+
+    named = parse_name(login)
+    watch = trust.watcher(named.target.alias, found.way, login.tell)
+    if isinstance(found, Jump):
+        from sm_ssh_entry.connect import jump
+
+        return jump.run(found, login.reach, named.access.effective_region, watch)
     from sm_ssh_entry.connect import session
 
-    return session.run(ticket, client, ending, size=size)
+    return session.run(found, client, ending, size=size, watch=watch)
 
 
 def _load_session() -> None:
@@ -140,7 +157,16 @@ def _load_session() -> None:
     from sm_ssh_entry.connect import session  # noqa: F401
 
 
-def _port(node: Node, default: int) -> int:
+def port_of(node: Node, default: int = DEFAULT_PORT) -> int:
+    """Return the port of a node's sshd.
+
+    Args:
+        node: with its tags.
+        default: where the tags do not say it.
+
+    Raises:
+        BadInput: what the tag says is not a port.
+    """
     text = node.tag(contract.TAG_PORT) or str(default)
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise BadInput(f"the tag {contract.TAG_PORT} of {node.node_id} is not a port: {text!r}")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 
 from sm_ssh_entry import aws, contract
-from sm_ssh_entry.connect import elsewhere, jobs, names, nodes
+from sm_ssh_entry.connect import elsewhere, jobs
 from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.connect.nodes import Node, ago
@@ -24,6 +23,28 @@ from sm_ssh_entry.errors import (
 
 _TIER = "advanced-instances"
 _LISTED = 5
+# What Session Manager and SageMaker say of a target whose agent is not there.
+_NOT_CONNECTED = frozenset({"TargetNotConnected", "InvalidInstanceId"})
+_ROLE = "its execution role needs the four ssmmessages:…Channel actions, and its network the endpoint ssmmessages"
+_OWN_AGENT = {
+    "training": f"try again in a minute; {_ROLE}",
+    "inference": f"AWS support has to allow SSM access to endpoints first; {_ROLE}",
+    "hyperpod": "the instance may be starting or being replaced; try again in a minute",
+    "studio": "restart the space's app: remote access counts from its next start",
+}
+_RESTART = {"notebook": "start it: aws sagemaker start-notebook-instance"}
+_STARTING = {
+    "inference": "sm-ssh wait waits for it; its model needs START_SSH=true, SSH_SESSION_ID and a role that may create "
+    "activations",
+    "notebook": "its lifecycle configuration has to start sm-ssh, and its role must be allowed to create activations",
+}
+_OWN_POLICY = {
+    "studio": "your policy must allow sagemaker:StartSession on the space",
+    **dict.fromkeys(
+        ("training", "inference", "hyperpod"),
+        "your policy must allow ssm:StartSession on this target and on the document",
+    ),
+}
 
 
 def no_node(access: Access, target: Target) -> SmSshError:
@@ -43,7 +64,7 @@ def no_node(access: Access, target: Target) -> SmSshError:
         with contextlib.suppress(SmSshError):  # not everybody may describe jobs; then we know less and say less
             job, asked = jobs.describe(access, target), True
     if job is not None:
-        return _beside(access, target, job) or not_registered(job)
+        return not_registered(job, target)
     other = elsewhere.region_of(access, target)
     if other:
         return WrongRegion(f"{target.host} is in {other}, not in {region}", hint=f"use --region {other}")
@@ -62,31 +83,23 @@ def no_node(access: Access, target: Target) -> SmSshError:
     )
 
 
-def _beside(access: Access, target: Target, job: jobs.Job) -> NotRegistered | None:
-    """Say that other nodes of the job have registered, this one not; None: none has, or no one node was meant."""
-    if not target.node or job.ended:
-        return None
-    found: tuple[Node, ...] = ()
-    with contextlib.suppress(SmSshError):
-        found = nodes.matching(access.client("ssm"), replace(target, node=""))
-    labels = sorted({node.label for node in found if node.label}, key=names.rank)
-    if not labels:
-        return None
-    there = ", ".join(labels[:_LISTED]) + (", …" if len(labels) > _LISTED else "")
-    return NotRegistered(
-        f"{target.node} of {job.noun} {job.name} has not registered; {there} {'have' if len(labels) > 1 else 'has'}",
-        hint="nodes of a rank from SSH_INSTANCE_COUNT on run sshd only: hop to them from one that has registered",
-    )
+def not_registered(job: jobs.Job, target: Target = Target()) -> NotRegistered:  # noqa: B008 - frozen
+    """Say that a job exists and has no node: not yet, or not any more.
 
-
-def not_registered(job: jobs.Job) -> NotRegistered:
-    """Say that a job exists and has no node: not yet, or not any more."""
+    Args:
+        job: the job, endpoint or notebook.
+        target: its name.
+    """
     if job.ended:
         why = f": {job.reason}" if job.reason else ""
-        return NotRegistered(f"{job.noun} {job.name} has ended ({job.status}){why}", hint="its container is gone")
+        hint = _RESTART.get(target.kind, "its container is gone")
+        return NotRegistered(f"{job.noun} {job.name} has ended ({job.status}){why}", hint=hint)
     return NotRegistered(
         f"{job.noun} {job.name} is {job.state}, but no node has registered",
-        hint="sm-ssh wait waits for it; the job needs START_SSH=true and a role that may create activations",
+        hint=_STARTING.get(
+            target.kind,
+            "sm-ssh wait waits for it; the job needs START_SSH=true and a role that may create activations",
+        ),
     )
 
 
@@ -98,6 +111,24 @@ def call_failed(error: SmSshError, access: Access) -> SmSshError:
         except WrongRegion as wrong:
             return wrong
     return error
+
+
+def no_native_session(error: SmSshError, access: Access, node: Node) -> SmSshError:
+    """Say why a session by SageMaker's own way was refused.
+
+    Args:
+        error: what the call raised.
+        access: account and region.
+        node: what stands for the node.
+    """
+    if isinstance(error, ServiceError) and error.code in _NOT_CONNECTED:
+        return ConnectionLost(
+            f"{node.host}: SageMaker's own agent is not connected ({node.node_id})",
+            hint=_OWN_AGENT.get(node.kind, "if it has just started, try again in a minute"),
+        )
+    if isinstance(error, AccessDenied):
+        return AccessDenied(error.message, hint=_OWN_POLICY.get(node.kind, error.hint))
+    return call_failed(error, access)
 
 
 def no_session(error: SmSshError, access: Access, node: Node) -> SmSshError:

@@ -79,10 +79,12 @@ def check_region(access: Access) -> None:
 
 def _is_in(access: Access, target: Target, making: threading.Lock, patience: float) -> bool:
     try:
-        with making:  # botocore's session is not made for several threads; its clients are
-            ssm = access.client("ssm", timeout=patience, attempts=1)
-        if nodes.matching(ssm, target):
-            return True
+        # An endpoint's nodes do not know its name, and nothing but SageMaker knows a cluster.
+        if target.kind not in ("inference", "hyperpod"):
+            with making:  # botocore's session is not made for several threads; its clients are
+                ssm = access.client("ssm", timeout=patience, attempts=1)
+            if nodes.matching(ssm, target):
+                return True
         if not jobs.describable(target):
             return False
         with making:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,39 +21,20 @@ _UNKNOWN = {"ValidationException", "ResourceNotFound", "ResourceNotFoundExceptio
 class _Call:
     noun: str
     operation: str
-    method: str
     argument: str
     status: str
     detail: str = ""
 
 
 _CALLS: Mapping[str, _Call] = {
-    "training": _Call(
-        "training job",
-        "DescribeTrainingJob",
-        "describe_training_job",
-        "TrainingJobName",
-        "TrainingJobStatus",
-        "SecondaryStatus",
-    ),
-    "processing": _Call(
-        "processing job",
-        "DescribeProcessingJob",
-        "describe_processing_job",
-        "ProcessingJobName",
-        "ProcessingJobStatus",
-    ),
-    "transform": _Call(
-        "transform job", "DescribeTransformJob", "describe_transform_job", "TransformJobName", "TransformJobStatus"
-    ),
-    "inference": _Call("endpoint", "DescribeEndpoint", "describe_endpoint", "EndpointName", "EndpointStatus"),
+    "training": _Call("training job", "DescribeTrainingJob", "TrainingJobName", "TrainingJobStatus", "SecondaryStatus"),
+    "processing": _Call("processing job", "DescribeProcessingJob", "ProcessingJobName", "ProcessingJobStatus"),
+    "transform": _Call("transform job", "DescribeTransformJob", "TransformJobName", "TransformJobStatus"),
+    "inference": _Call("endpoint", "DescribeEndpoint", "EndpointName", "EndpointStatus"),
     "notebook": _Call(
-        "notebook instance",
-        "DescribeNotebookInstance",
-        "describe_notebook_instance",
-        "NotebookInstanceName",
-        "NotebookInstanceStatus",
+        "notebook instance", "DescribeNotebookInstance", "NotebookInstanceName", "NotebookInstanceStatus"
     ),
+    "hyperpod": _Call("HyperPod cluster", "DescribeCluster", "ClusterName", "ClusterStatus"),
 }
 
 
@@ -112,13 +94,72 @@ def describe(access: Access, target: Target, *, timeout: float = 10.0, attempts:
 
 def ask(sagemaker: Any, target: Target) -> Job | None:
     """Like ``describe``, with a client at hand."""
+    answer = answer_about(sagemaker, target)
+    if answer is None:
+        return None
     call = _CALLS[target.kind]
+    reason = " ".join(str(answer.get("FailureReason") or answer.get("ExitMessage") or "").split())
+    return Job(call.noun, target.resource, str(answer.get(call.status, "")), str(answer.get(call.detail, "")), reason)
+
+
+def answer_about(sagemaker: Any, target: Target) -> Mapping[str, Any] | None:
+    """Return all that SageMaker says about a name; None where it knows none such.
+
+    Args:
+        sagemaker: client.
+        target: a name whose kind is ``describable``.
+    """
+    call = _CALLS[target.kind]
+    return called(sagemaker, call.operation, **{call.argument: target.resource})
+
+
+def called(sagemaker: Any, operation: str, **arguments: Any) -> Mapping[str, Any] | None:
+    """Call SageMaker; None where it does not know what is named.
+
+    Args:
+        sagemaker: client.
+        operation: AWS's name of it, ``DescribeModel``.
+        arguments: of the operation.
+
+    Raises:
+        AccessDenied: the caller may not ask.
+    """
+    method = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).lower()
     try:
-        with aws.errors_of(action=f"sagemaker:{call.operation}"):
-            answer = getattr(sagemaker, call.method)(**{call.argument: target.resource})
+        with aws.errors_of(action=f"sagemaker:{operation}"):
+            answer: Mapping[str, Any] = getattr(sagemaker, method)(**arguments)
     except ServiceError as error:
         if error.code in _UNKNOWN:
             return None
         raise
-    reason = " ".join(str(answer.get("FailureReason") or answer.get("ExitMessage") or "").split())
-    return Job(call.noun, target.resource, str(answer.get(call.status, "")), str(answer.get(call.detail, "")), reason)
+    return answer
+
+
+def paged(sagemaker: Any, operation: str, result: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
+    """Page through a List operation.
+
+    Args:
+        sagemaker: client.
+        operation: AWS's name of it, ``ListSpaces``.
+        result: the member of the answer that holds the list.
+        arguments: of the operation.
+    """
+    token: dict[str, str] = {}
+    while True:
+        page = called(sagemaker, operation, **arguments, **token) or {}
+        yield from page.get(result, ())
+        if not page.get("NextToken"):
+            return
+        token = {"NextToken": page["NextToken"]}
+
+
+def node_count(answer: Mapping[str, Any]) -> int:
+    """Return how many nodes a described training or processing job has; 0: the answer does not say."""
+    resources = answer.get("ResourceConfig") or answer.get("ProcessingResources", {}).get("ClusterConfig") or {}
+    groups = resources.get("InstanceGroups") or ()
+    return int(sum(int(group.get("InstanceCount", 0)) for group in groups) or resources.get("InstanceCount") or 0)
+
+
+def has_ended(answer: Mapping[str, Any]) -> bool:
+    """Whether a described job, endpoint or cluster has ended."""
+    return any(answer.get(call.status) in _ENDED for call in _CALLS.values())

@@ -2,7 +2,11 @@
 
     my-job.training.sagemaker             a job; with several nodes, its first
     algo-2.my-job.training.sagemaker      one node of a job
+    my-endpoint.inference.sagemaker       an endpoint; of several containers the newest
+    blue.my-endpoint.inference.sagemaker  one variant, or one inference component, or the second newest: 2.my-endpoint
     app.space.domain.studio.sagemaker     a Studio app
+    my-notebook.notebook.sagemaker        a notebook instance
+    workers-2.my-cluster.hyperpod.sagemaker   a HyperPod instance by its group and number, or by its id
     mi-0123456789abcdef0                  a managed node by its id
 
 ``user@`` may stand before any of them and ``@region`` behind. ``ssh`` itself takes what follows the last ``@`` as the
@@ -25,7 +29,12 @@ _NODE = re.compile(r"algo-[1-9][0-9]*")
 _NODE_ID = re.compile(contract.NODE_ID_PATTERN)
 _REGION = re.compile(r"[a-z]{2,8}(-[a-z]{2,16}){1,3}-[0-9]{1,2}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}\$?")
-_KINDS_WITH_NODES = frozenset({"training", "processing", "transform"})
+#: Kinds whose containers are called algo-1, algo-2, …
+JOB_KINDS = frozenset({"training", "processing", "transform"})
+# Kinds in which the word before the resource is chosen by the user or by AWS: a variant, an instance, a group.
+_KINDS_WITH_PARTS = frozenset({"inference", "hyperpod"})
+#: App, space or user profile, domain.
+STUDIO_PARTS = 3
 _FORMS = f"names look like my-job.training{contract.NAME_SUFFIX}, algo-2.my-job.training{contract.NAME_SUFFIX} or mi-…"
 
 
@@ -35,8 +44,9 @@ class Target:
 
     Attributes:
         kind: one of ``contract.KINDS``; ``""`` for a node id.
-        resource: name of the job, endpoint or app, in the case it was typed.
-        node: label of one node (``algo-2``); ``""``: any.
+        resource: name of the job, endpoint, app, notebook or cluster, in the case it was typed.
+        node: label of one node (``algo-2``), or what stands in its place: a variant, an inference component or a number
+            of an endpoint, an instance or a group of a cluster; ``""``: any.
         node_id: ``mi-…``; ``""`` for a name.
         user: whom to log in as; ``""``: not said.
         region: region from the suffix; ``""``: not said.
@@ -135,13 +145,14 @@ def _by_name(text: str) -> Target:
         raise BadInput(f"{text!r}: {kind!r} is not a kind of resource", hint=f"kinds are {', '.join(contract.KINDS)}")
     if not labels or not all(_RESOURCE.fullmatch(label) for label in labels):
         raise BadInput(f"{text!r} names no {kind} resource", hint=_FORMS)
-    if kind == "studio":
+    if kind == "studio" and len(labels) <= STUDIO_PARTS:
         return Target(kind=kind, resource=".".join(labels))
     if len(labels) == 1:
         return Target(kind=kind, resource=labels[0])
-    node = labels[0].lower()
-    if len(labels) == 2 and kind in _KINDS_WITH_NODES and _NODE.fullmatch(node):
-        return Target(kind=kind, resource=labels[1], node=node)
+    if len(labels) == 2 and kind in JOB_KINDS and _NODE.fullmatch(labels[0].lower()):
+        return Target(kind=kind, resource=labels[1], node=labels[0].lower())
+    if len(labels) == 2 and kind in _KINDS_WITH_PARTS:
+        return Target(kind=kind, resource=labels[1], node=labels[0])
     raise BadInput(f"{text!r} has too many parts", hint=_FORMS)
 
 
@@ -149,3 +160,17 @@ def rank(node: str) -> int:
     """Order node labels as their numbers order them (``algo-10`` after ``algo-2``); other labels come last."""
     head, _, number = node.rpartition("-")
     return int(number) if head and number.isdigit() else 1 << 30
+
+
+def fits_app(asked: str, full: str) -> bool:
+    """Whether a name of a Studio app, or a part of it, means an app.
+
+    Args:
+        asked: ``app``, ``space``, ``app.space``, ``space.domain`` or ``app.space.domain``; a user profile stands where
+            a space would.
+        full: ``app.space.domain``.
+    """
+    words, whole = asked.split("."), full.split(".")
+    if len(words) == 1:
+        return words[0] in whole[: STUDIO_PARTS - 1]
+    return any(whole[start : start + len(words)] == words for start in range(len(whole)))

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sm_ssh_entry import aws, contract
 from sm_ssh_entry.connect import names
 from sm_ssh_entry.connect.names import Target
-from sm_ssh_entry.errors import Ambiguous, ConnectionLost, SmSshError
+from sm_ssh_entry.errors import Ambiguous, ConnectionLost, NotFound, SmSshError
 
 ONLINE = "Online"
 _PAGE = 50
@@ -70,21 +70,25 @@ class Node:
         return (self.tags or {}).get(key, "")
 
 
-def find(ssm: Any, target: Target) -> Node | None:
+def find(ssm: Any, target: Target, index: int = 0) -> Node | None:
     """Find the node that a name means, with its tags; None where no node has that name.
+
+    For endpoints see ``registered``: their nodes do not know what the endpoint is called.
 
     Args:
         ssm: client.
         target: parsed name.
+        index: which of several of one name, 1 is the newest; 0: there has to be one.
 
     Raises:
         ConnectionLost: there are nodes of that name, none of them Online.
         Ambiguous: several nodes are Online under one name.
+        NotFound: there are not so many.
     """
     found = matching(ssm, target)
     if not found:
         return None
-    node = with_tags(ssm, pick(found, target, connected=lambda node: _is_connected(ssm, node)))
+    node = with_tags(ssm, pick(found, target, index, connected=lambda node: is_connected(ssm, node)))
     return node if _means(target, node) else None
 
 
@@ -92,11 +96,24 @@ def matching(ssm: Any, target: Target) -> tuple[Node, ...]:
     """Return every node, Online or not, that a name may mean."""
     if target.node_id:
         return tuple(describe(ssm, [{"Key": "InstanceIds", "Values": [target.node_id]}]))
-    filters = [{"Key": f"tag:{contract.TAG_RESOURCE_NAME}", "Values": [target.resource]}]
-    return tuple(node for node in named(ssm, describe(ssm, filters)) if _means(target, node))
+    if target.kind == "studio" and target.resource.count(".") < names.STUDIO_PARTS - 1:
+        # A part of an app's name cannot be looked up, so every app is: a handful, and the display name sorts them out.
+        every = describe(ssm, tagged(contract.TAG_RESOURCE_KIND, "studio"))
+        likely = [node for node in every if not node.display_name or names.fits_app(target.resource, node.display_name)]
+        found = tuple(parallel(lambda node: with_tags(ssm, node), likely))
+    else:
+        found = named(ssm, describe(ssm, tagged(contract.TAG_RESOURCE_NAME, target.resource)))
+    return tuple(node for node in found if _means(target, node))
 
 
-def pick(found: Sequence[Node], target: Target, *, connected: Callable[[Node], bool] = lambda _: False) -> Node:
+def tagged(key: str, *values: str) -> list[dict[str, Any]]:
+    """Return the filter for nodes with a tag that has one of some values, at most 100."""
+    return [{"Key": f"tag:{key}", "Values": list(values)}]
+
+
+def pick(
+    found: Sequence[Node], target: Target, index: int = 0, *, connected: Callable[[Node], bool] = lambda _: False
+) -> Node:
     """Choose the node that is meant.
 
     Without a label a job's first node is meant. Several Online nodes of one label are told apart by whether their agent
@@ -105,27 +122,70 @@ def pick(found: Sequence[Node], target: Target, *, connected: Callable[[Node], b
     Args:
         found: at least one node.
         target: parsed name.
+        index: which of several, 1 is the newest; 0: there has to be one.
         connected: asks the service about one node's control channel; called only to break a tie.
 
     Raises:
         ConnectionLost: none is Online.
         Ambiguous: several are.
+        NotFound: there are not so many.
     """
-    online = sorted((node for node in found if node.online), key=_newest_first)
-    if not online:
-        raise _lost(found, target)
+    online = newest_online(found, target)
     first = min((node.label for node in online), key=names.rank)
     tied = [node for node in online if node.label == first]
+    if index:
+        return numbered(tied, index, target)
+    apps = sorted({node.host for node in tied if node.kind == "studio"})
+    if len(apps) > 1:
+        raise Ambiguous(
+            f"{len(apps)} apps are Online as {target.host}: {_list(apps)}", hint=f"give the whole name: {apps[0]}"
+        )
     if len(tied) > 1:
         alive = [node for node in tied[:_LISTED] if connected(node)]
         tied = alive if len(alive) == 1 else tied
     if len(tied) > 1:
-        ids = ", ".join(node.node_id for node in tied[:_LISTED]) + (", …" if len(tied) > _LISTED else "")
         raise Ambiguous(
-            f"{len(tied)} nodes are Online as {target.host}: {ids}",
-            hint=f"name one of them by its id: {tied[0].node_id} is the newest",
+            f"{len(tied)} nodes are Online as {target.host}: {_list([node.node_id for node in tied])}",
+            hint=f"name one of them by its id: {tied[0].node_id} is the newest; or give --index",
         )
     return tied[0]
+
+
+def newest_online(found: Sequence[Node], target: Target) -> list[Node]:
+    """Return the nodes that are Online, the newest first.
+
+    Args:
+        found: at least one node.
+        target: parsed name, for the message.
+
+    Raises:
+        ConnectionLost: none is.
+    """
+    online = sorted((node for node in found if node.online), key=_newest_first)
+    if not online:
+        raise _lost(found, target)
+    return online
+
+
+def numbered(online: Sequence[Node], index: int, target: Target) -> Node:
+    """Return the node of a number, 1 is the first.
+
+    Raises:
+        NotFound: there are not so many.
+    """
+    if index > len(online):
+        have = "one node is" if len(online) == 1 else f"{len(online)} nodes are"
+        raise NotFound(f"{have} Online as {target.host}, not {index}", hint="numbers count from 1, the newest")
+    return online[index - 1]
+
+
+def is_connected(ssm: Any, node: Node) -> bool:
+    """Whether a node's agent holds its control channel. Not everybody may ask; then the answer is no."""
+    try:
+        with aws.errors_of(action="ssm:GetConnectionStatus"):
+            return bool(ssm.get_connection_status(Target=node.node_id).get("Status") == "connected")
+    except SmSshError:
+        return False
 
 
 def listed(ssm: Any, kind: str = "") -> tuple[Node, ...]:
@@ -137,7 +197,7 @@ def listed(ssm: Any, kind: str = "") -> tuple[Node, ...]:
     """
     filters = [{"Key": "tag-key", "Values": [contract.TAG_RESOURCE_NAME]}]
     if kind:
-        filters = [{"Key": f"tag:{contract.TAG_RESOURCE_KIND}", "Values": [kind]}]
+        filters = tagged(contract.TAG_RESOURCE_KIND, kind)
     found = named(ssm, describe(ssm, filters))
     found = tuple(with_tags(ssm, node) if not node.kind else node for node in found)
     return tuple(sorted(found, key=lambda node: (not node.online, _newest_first(node))))
@@ -227,6 +287,8 @@ def _means(target: Target, node: Node) -> bool:
         return node.node_id == target.node_id
     known = node.tags is not None
     kind_fits = node.kind == target.kind or (not known and not node.kind)
+    if kind_fits and target.kind == "studio" and known:
+        return names.fits_app(target.resource, node.resource)
     label_fits = not target.node or node.label == target.node or (not known and not node.label)
     return kind_fits and label_fits
 
@@ -250,9 +312,5 @@ def _lost(found: Sequence[Node], target: Target) -> ConnectionLost:
     )
 
 
-def _is_connected(ssm: Any, node: Node) -> bool:
-    try:
-        with aws.errors_of(action="ssm:GetConnectionStatus"):
-            return bool(ssm.get_connection_status(Target=node.node_id).get("Status") == "connected")
-    except SmSshError:  # not everybody may ask; then the tie stands
-        return False
+def _list(words: Sequence[str]) -> str:
+    return ", ".join(words[:_LISTED]) + (", …" if len(words) > _LISTED else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sm_ssh_entry.connect import nodes, remote_command
+from sm_ssh_entry.connect import nodes, registered, remote_command
 from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.connect.names import Target, rank
 from sm_ssh_entry.connect.nodes import Node
@@ -26,7 +26,7 @@ def release(access: Access, target: Target) -> list[tuple[Node, str]]:
         SmSshError: a node could not do it.
     """
     ssm = access.client("ssm")
-    found = nodes.matching(ssm, target)
+    found = registered.Search(access, target).matching()
     if not found:
         raise NotFound(f"no managed node has the name {target.host}")
     online = sorted((node for node in found if node.online), key=lambda node: rank(node.label))

@@ -81,15 +81,13 @@ def test_a_job_without_a_node(laptop: Laptop) -> None:
     assert "training job j" in error.message
 
 
-def test_a_node_of_a_job_whose_others_have_registered(plane: PlaneThread, fleet: Fleet, laptop: Laptop) -> None:
+def test_a_number_that_the_job_has_no_node_for(plane: PlaneThread, fleet: Fleet, laptop: Laptop) -> None:
     running = {"name": "j", "region": "us-east-1", "nodes": 3}
     plane.call(lambda there: job_records.note(there.store, running))
-    for label in ("algo-2", "algo-1"):
-        fleet.add("j", label)
-    error = login("algo-3.j.training.sagemaker")
-    assert isinstance(error, errors.NotRegistered)
-    assert error.message == "algo-3 of training job j has not registered; algo-1, algo-2 have"
-    assert "SSH_INSTANCE_COUNT" in error.hint
+    fleet.add("j", "algo-1")
+    error = login("algo-4.j.training.sagemaker")
+    assert isinstance(error, errors.NotFound)
+    assert error.message == "training job j has 3 nodes, algo-1 to algo-3; there is no algo-4"
 
 
 def test_who_may_not_describe_jobs_hears_less(plane: PlaneThread, laptop: Laptop) -> None:

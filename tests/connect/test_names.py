@@ -20,7 +20,16 @@ NODE = "mi-0123456789abcdef0"
         ("ALGO-2.my-job.processing.sagemaker", Target("processing", "my-job", "algo-2")),
         ("algo-1.training.sagemaker", Target("training", "algo-1")),
         ("end-point.inference.sagemaker", Target("inference", "end-point")),
+        ("Blue-2.end-point.inference.sagemaker", Target("inference", "end-point", "Blue-2")),
+        ("2.end-point.inference.sagemaker", Target("inference", "end-point", "2")),
+        ("algo-1.end-point.inference.sagemaker", Target("inference", "end-point", "algo-1")),
+        ("algo-3.batch.transform.sagemaker", Target("transform", "batch", "algo-3")),
+        ("desk.notebook.sagemaker", Target("notebook", "desk")),
+        ("i-0123456789abcdef0.pod.hyperpod.sagemaker", Target("hyperpod", "pod", "i-0123456789abcdef0")),
+        ("workers-2.pod.hyperpod.sagemaker", Target("hyperpod", "pod", "workers-2")),
+        ("pod.hyperpod.sagemaker", Target("hyperpod", "pod")),
         ("app.studio.sagemaker", Target("studio", "app")),
+        ("space.d-abc.studio.sagemaker", Target("studio", "space.d-abc")),
         ("app.space.d-abc.studio.sagemaker", Target("studio", "app.space.d-abc")),
         (NODE, Target(node_id=NODE)),
         (NODE.upper().replace("MI-", "mi-"), Target(node_id=NODE)),
@@ -52,7 +61,10 @@ def test_understood(text: str, expected: Target) -> None:
         "j" * 64 + ".training.sagemaker",
         "a.b.training.sagemaker",
         "algo-0.b.training.sagemaker",
-        "algo-1.b.inference.sagemaker",
+        "a.b.c.d.studio.sagemaker",
+        "blue.a.b.inference.sagemaker",
+        "a.b.notebook.sagemaker",
+        "workers-1.a.b.hyperpod.sagemaker",
         "algo-1.algo-1.b.training.sagemaker",
         "j.cooking.sagemaker",
         "mi-123",
@@ -98,3 +110,15 @@ def test_unknown_kind() -> None:
 
 def test_nodes_are_ordered_by_their_number() -> None:
     assert sorted(["algo-10", "algo-2", "", "algo-1"], key=names.rank) == ["algo-1", "algo-2", "algo-10", ""]
+
+
+@pytest.mark.parametrize("asked", ["default", "space", "default.space", "space.d-abc", "default.space.d-abc"])
+def test_a_part_of_an_apps_name_means_it(asked: str) -> None:
+    assert names.fits_app(asked, "default.space.d-abc")
+
+
+@pytest.mark.parametrize(
+    "asked", ["d-abc", "other", "Space", "default.d-abc", "space.default", "x.default.space.d-abc", ""]
+)
+def test_what_is_no_part_of_an_apps_name(asked: str) -> None:
+    assert not names.fits_app(asked, "default.space.d-abc")
