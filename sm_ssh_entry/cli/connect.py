@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from sm_ssh_entry.connect.access import Reach
 
 _PRINT_CONFIG = "--print-config"
+share_option = click.option(
+    "--share/--no-share", default=True, help="Whether to go over a connection that is there; default: yes."
+)
 
 
 @click.command(context_settings=raw_words())
@@ -21,15 +26,16 @@ _PRINT_CONFIG = "--print-config"
 @click.option(
     _PRINT_CONFIG, "print_config", is_flag=True, help="Print the lines for ~/.ssh/config and do nothing else."
 )
+@share_option
 @click.argument("name", required=False)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[SSH OPTIONS] [-- COMMAND...]")
-def connect(reach: Reach, print_config: bool, name: str | None, words: tuple[str, ...]) -> int:
+def connect(reach: Reach, print_config: bool, share: bool, name: str | None, words: tuple[str, ...]) -> int:
     """Log in to NAME with the system's ssh. What follows NAME goes to ssh: its options, then a remote command.
 
     NAME is my-job.training.sagemaker, algo-2.my-job.training.sagemaker or mi-…; user@ may stand before it. The exit
     status is ssh's; where the node could not be reached it is that of the error.
     """
-    from sm_ssh_entry.connect import keys, names, ssh_client, ssh_command, ssh_config
+    from sm_ssh_entry.connect import keys, names, sharing, ssh_client, ssh_command, ssh_config
 
     if _PRINT_CONFIG in words:
         print_config, words = True, tuple(word for word in words if word != _PRINT_CONFIG)
@@ -42,15 +48,23 @@ def connect(reach: Reach, print_config: bool, name: str | None, words: tuple[str
     split = ssh_command.split(words)
     reach = replace(reach, identity=split.value_of("i") or reach.identity)
     with ssh_client.notes() as kept:
+        ours = keys.candidates(reach.identity)
         proxy = ssh_command.proxy_words(target, reach, outcome=kept.outcome)
-        return ssh_client.run(ssh_command.ssh_argv(target, proxy, keys.candidates(reach.identity), split), kept)
+
+        def argv(shared: Sequence[str]) -> list[str]:
+            return ssh_command.ssh_argv(target, proxy, ours, split, shared=shared)
+
+        interactive = not split.command and sys.stdin.isatty()
+        share = share and sharing.allowed(split.letters)
+        return ssh_client.run(argv(_shared(reach, argv, share=share, create=interactive)), kept)
 
 
 @click.command(context_settings=raw_words())
 @reach_options
+@share_option
 @click.argument("name")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, required=True, metavar="-- COMMAND...")
-def run(reach: Reach, name: str, words: tuple[str, ...]) -> int:
+def run(reach: Reach, share: bool, name: str, words: tuple[str, ...]) -> int:
     """Run COMMAND on NAME and end with its exit status.
 
     Several words reach the command exactly as they are; a single word is a line for the remote shell. Output and errors
@@ -61,12 +75,31 @@ def run(reach: Reach, name: str, words: tuple[str, ...]) -> int:
     target = names.parse(name)
     line = ssh_command.remote_line(words[1:] if words[0] == "--" else words)
     with ssh_client.notes() as kept:
+        ours = keys.candidates(reach.identity)
         proxy = ssh_command.proxy_words(target, reach, outcome=kept.outcome)
         options = ssh_command.Words(options=("-T",), command=(line,))
-        argv = ssh_command.ssh_argv(
-            target, proxy, keys.candidates(reach.identity), options, extra=ssh_client.options_for_log(kept)
-        )
-        return ssh_client.run_logged(argv, kept)
+
+        def argv(shared: Sequence[str], extra: Sequence[str] = ()) -> list[str]:
+            return ssh_command.ssh_argv(target, proxy, ours, options, extra=extra, shared=shared)
+
+        shared = _shared(reach, argv, share=share, create=False)
+        return ssh_client.run_logged(argv(shared, ssh_client.options_for_log(kept)), kept)
+
+
+def _shared(reach: Reach, argv: Callable[[Sequence[str]], list[str]], *, share: bool, create: bool) -> Sequence[str]:
+    """Return the options that say whether a login shares a connection.
+
+    Args:
+        reach: how the name is to be reached.
+        argv: makes ssh's command line from such options.
+        share: whether it may.
+        create: whether one may be left behind.
+    """
+    from sm_ssh_entry.connect import sharing
+
+    if not share or not sharing.wanted():
+        return sharing.OWN
+    return sharing.options(reach, argv, lambda line: click.echo(f"sm-ssh: {line}", err=True), create=create)
 
 
 @click.command(name="start-proxy")

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 
 from sm_ssh_entry import contract
-from sm_ssh_entry.cli.main import report
 from sm_ssh_entry.errors import INTERRUPTED, BadInput, SmSshError
 
 USAGE = (
@@ -19,6 +18,8 @@ USAGE = (
 )
 _OPTIONS = ("region", "profile", "via", "index", "identity", "outcome")
 _WAYS = ("", "hybrid", "native")
+# Who runs us. Asked here: a helper process of ours has another parent.
+_SSH = os.getppid()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,18 +29,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: words after the program's name; None: the process's own.
     """
     options: dict[str, str] = {}
+    host = ""
     try:
         options, host, port = parse(sys.argv[1:] if argv is None else argv)
         return run(host, port, **options)
     except KeyboardInterrupt:
         return INTERRUPTED
     except SmSshError as error:
-        from sm_ssh_entry.connect.ssh_client import leave_code
+        from sm_ssh_entry.connect import outcome
 
-        leave_code(options.get("outcome", ""), error.exit_code)
+        code = outcome.leave(error, host=host, path=options.get("outcome", ""), ssh=_SSH)
         if os.environ.get(contract.DEBUG):
             raise
-        return report(error)
+        return code
 
 
 def run(host: str, port: int, **options: str) -> int:
@@ -99,7 +101,9 @@ def parse(argv: Sequence[str]) -> tuple[dict[str, str], str, int]:
 
 def tell(line: str) -> None:
     """Print one line for the user of ``ssh``."""
-    print(f"sm-ssh: {line}", file=sys.stderr, flush=True)
+    from sm_ssh_entry.connect import outcome
+
+    outcome.tell(line, _SSH)
 
 
 def _log_to_stderr() -> None:

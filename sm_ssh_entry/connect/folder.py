@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -56,11 +57,31 @@ def write(path: Path, text: str) -> None:
     Raises:
         SmSshError: the folder does not take it.
     """
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes, *, like: os.stat_result | None = None) -> None:
+    """Replace a file at once and whole.
+
+    Args:
+        path: the file itself, no link to it.
+        data: all of its contents.
+        like: mode and owner it is to have; None: 0600, ours.
+
+    Raises:
+        SmSshError: the folder does not take it.
+    """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(fresh, flags, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        if like is not None and os.name == "posix":
+            made = fresh.stat()
+            if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid):
+                os.chown(fresh, like.st_uid, like.st_gid)
+            fresh.chmod(stat.S_IMODE(like.st_mode))
         _replace(fresh, path)
     except OSError as error:
         fresh.unlink(missing_ok=True)

@@ -8,7 +8,6 @@ command's, and Windows has no exec.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -20,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sm_ssh_entry import command
+from sm_ssh_entry.connect import outcome
 from sm_ssh_entry.errors import KeyRefused, SessionFailed, SmSshError
 
 SSH_FAILED = 255
-_EXIT_STATUS = re.compile(r"^debug1: Exit status (-?[0-9]+)", re.MULTILINE)
+# Its own connection's words, and those over a connection that is shared.
+_EXIT_STATUS = re.compile(r"^debug[12]: (?:Exit status|.*[Rr]eceived exit status from master) (-?[0-9]+)", re.MULTILINE)
 _CHATTER = ("debug", "Transferred: ", "Bytes per second: ", "Authenticated to ", "OpenSSH_", "Warning: ")
 # How it begins to quote the remote command, and how much of a message it keeps (MSGBUFSIZ in its log.c).
 _QUOTE = "debug1: Sending command: "
@@ -38,7 +39,7 @@ class Notes:
 
     @property
     def outcome(self) -> Path:
-        """Where the proxy writes the exit code of its error."""
+        """Where the proxy leaves its error."""
         return self.folder / "outcome.json"
 
     @property
@@ -47,23 +48,16 @@ class Notes:
         return self.folder / "ssh.log"
 
     def proxy_code(self) -> int:
-        """Return the exit code that the proxy ended with, 0 where it wrote none."""
-        try:
-            return int(json.loads(self.outcome.read_text(encoding="utf-8"))["code"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0
+        """Return the exit code that the proxy ended with, 0 where it left none."""
+        left = outcome.taken(self.outcome)
+        return left[0].exit_code if left else 0
 
-
-def leave_code(path: str, code: int) -> None:
-    """Proxy's side: leave an exit code for whoever started ``ssh``.
-
-    Args:
-        path: file; ``""``: nobody asks.
-        code: exit code.
-    """
-    if path:
-        with contextlib.suppress(OSError):
-            Path(path).write_text(json.dumps({"code": code}), encoding="utf-8")
+    def judged(self) -> int:
+        """Return the exit code that the proxy ended with, 0 where it left none; raise its error if nobody saw it."""
+        left = outcome.taken(self.outcome)
+        if left and not left[1]:
+            raise left[0]
+        return left[0].exit_code if left else 0
 
 
 @contextlib.contextmanager
@@ -81,9 +75,10 @@ def run(argv: Sequence[str], kept: Notes) -> int:
 
     Raises:
         ToolMissing: there is no ``ssh``.
+        SmSshError: the proxy's, where it could not print it.
     """
     status = _run(argv)
-    return (kept.proxy_code() or status) if status == SSH_FAILED else status
+    return (kept.judged() or status) if status == SSH_FAILED else status
 
 
 def run_logged(argv: Sequence[str], kept: Notes) -> int:
@@ -100,7 +95,7 @@ def run_logged(argv: Sequence[str], kept: Notes) -> int:
     ended = _EXIT_STATUS.findall(log)
     if status != SSH_FAILED or (ended and int(ended[-1]) == SSH_FAILED):
         return status
-    code = kept.proxy_code()
+    code = kept.judged()
     if code:
         return code
     raise failure(_said(log, argv[-1]))
@@ -108,7 +103,7 @@ def run_logged(argv: Sequence[str], kept: Notes) -> int:
 
 def options_for_log(kept: Notes) -> list[str]:
     """Return the options that ``run_logged`` needs."""
-    return ["-E", str(kept.log), "-o", "LogLevel=DEBUG1"]
+    return ["-E", str(kept.log), "-o", "LogLevel=DEBUG2"]
 
 
 def _said(log: str, remote: str) -> list[str]:

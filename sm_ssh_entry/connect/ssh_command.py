@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sm_ssh_entry import command
-from sm_ssh_entry.connect import hostkeys
+from sm_ssh_entry.connect import hostkeys, openssh, sharing, windows_quoting
 from sm_ssh_entry.connect.access import Reach
 from sm_ssh_entry.connect.keys import Key
 from sm_ssh_entry.connect.names import ROOT_USER, Target
@@ -19,10 +18,6 @@ from sm_ssh_entry.errors import BadInput
 # ssh(1), synopsis of OpenSSH 9: options that take a word, and those that take none.
 _WITH_WORD = frozenset("BbcDEeFIiJLlmOoPpQRSWw")
 _WITHOUT_WORD = frozenset("46AaCfGgKkMNnqsTtVvXxYy")
-# First choices for the key exchange. OpenSSH before 9.9 starts with sntrup761x25519, portable C that takes 0.13 s of a
-# login on both ends together; the stream is inside the service's TLS already. ML-KEM withstands quantum computers as
-# well and costs nothing, so it goes first where this ssh has it. The user's own KexAlgorithms go before ours.
-_FAST_KEX = ("mlkem768x25519-sha256", "curve25519-sha256")
 ALIVE_INTERVAL = 15
 ALIVE_COUNT = 8
 
@@ -42,6 +37,22 @@ class Words:
             if word.startswith(f"-{letter}") and len(word) > 2:
                 return word[2:]
         return ""
+
+    @property
+    def letters(self) -> frozenset[str]:
+        """The letters of all options, without what stands behind one that takes a word."""
+        found: set[str] = set()
+        skip = False
+        for option in self.options:
+            if skip:
+                skip = False
+                continue
+            for place, letter in enumerate(option[1:], start=2):
+                found.add(letter)
+                if letter in _WITH_WORD:
+                    skip = place == len(option)
+                    break
+        return frozenset(found)
 
 
 def split(words: Sequence[str]) -> Words:
@@ -90,7 +101,13 @@ def proxy_words(target: Target, reach: Reach, *, outcome: Path) -> list[str]:
 
 
 def ssh_argv(
-    target: Target, proxy: Sequence[str], keys: Sequence[Key], words: Words, *, extra: Sequence[str] = ()
+    target: Target,
+    proxy: Sequence[str],
+    keys: Sequence[Key],
+    words: Words,
+    *,
+    extra: Sequence[str] = (),
+    shared: Sequence[str] = sharing.OWN,
 ) -> list[str]:
     """Return the whole command line of ``ssh``.
 
@@ -106,35 +123,27 @@ def ssh_argv(
         keys: keys that may open the node.
         words: options and remote command of the user.
         extra: options of the calling command.
+        shared: options of ``sharing``; default: a connection of its own.
     """
     user = target.user or ("" if words.value_of("l") else ROOT_USER)
+    kex = openssh.installed().kex_setting
     settings = [
-        f"ProxyCommand={_shell_words(proxy)}",
+        f"ProxyCommand={proxy_line(proxy)}",
         f"HostKeyAlias={target.alias}",
-        f"UserKnownHostsFile={_quoted(hostkeys.known_hosts())}",
+        f"UserKnownHostsFile={config_word(hostkeys.known_hosts())}",
         "GlobalKnownHostsFile=none",
         "StrictHostKeyChecking=yes",
         "UpdateHostKeys=no",
-        f"KexAlgorithms={key_exchange()}",
+        *((f"KexAlgorithms={kex}",) if kex else ()),
         "CheckHostIP=no",
-        *(f"IdentityFile={_quoted(key.identity)}" for key in keys),
+        *(f"IdentityFile={config_word(key.identity)}" for key in keys),
         "IdentitiesOnly=yes",
         f"ServerAliveInterval={ALIVE_INTERVAL}",
         f"ServerAliveCountMax={ALIVE_COUNT}",
     ]
     options = [word for setting in settings for word in ("-o", setting)]
     login = ["-l", user] if user else []
-    return ["ssh", *words.options, *extra, *options, *login, "--", target.host, *words.command]
-
-
-def key_exchange() -> str:
-    """Return the value for KexAlgorithms: our first choices that this ``ssh`` has, and then all of its own.
-
-    Raises:
-        ToolMissing: there is no ``ssh``.
-    """
-    known = command.run(["ssh", "-Q", "kex"], timeout=10).stdout.split()
-    return "^" + ",".join(name for name in _FAST_KEX if name in known)
+    return ["ssh", *words.options, *extra, *shared, *options, *login, "--", target.host, *words.command]
 
 
 def remote_line(words: Sequence[str]) -> str:
@@ -146,12 +155,19 @@ def remote_line(words: Sequence[str]) -> str:
     return (words[0] if len(words) == 1 else shlex.join(words)) + "\nexit $?"
 
 
-def _shell_words(words: Sequence[str]) -> str:
-    """Quote a ProxyCommand: for the user's shell on POSIX, for CreateProcess on Windows. ``%`` is ``ssh``'s own."""
-    if os.name == "nt":
-        return " ".join(f'"{word}"' if " " in word else word for word in words).replace("%", "%%")
-    return shlex.join(words).replace("%", "%%")
+def proxy_line(words: Sequence[str]) -> str:
+    """Return a ProxyCommand: for the user's shell on POSIX, for CreateProcess on Windows. ``%`` is ``ssh``'s own."""
+    line = windows_quoting.proxy_line(words) if os.name == "nt" else shlex.join(words)
+    return line.replace("%", "%%")
 
 
-def _quoted(path: Path) -> str:
-    return '"' + str(path).replace("%", "%%") + '"'
+def config_word(path: Path) -> str:
+    """Return a path as a value of ssh_config: in quotation marks, which a path cannot hold itself.
+
+    Raises:
+        BadInput: it does hold one.
+    """
+    text = path.as_posix() if os.name == "nt" else str(path)
+    if '"' in text:
+        raise BadInput(f"ssh_config cannot name {text}", hint="use a path without quotation marks")
+    return '"' + text.replace("%", "%%") + '"'

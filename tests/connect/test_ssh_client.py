@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sm_ssh_entry.connect import ssh_client
-from sm_ssh_entry.errors import KeyRefused, SessionFailed, SmSshError
+from sm_ssh_entry.errors import Ambiguous, KeyRefused, SessionFailed, SmSshError
 from tests.waiting import wait_until
 
 
@@ -49,19 +49,26 @@ def test_a_signal_is_told_as_a_shell_does(kept: ssh_client.Notes) -> None:
 
 
 def test_the_proxys_own_code_replaces_255_and_nothing_else(kept: ssh_client.Notes) -> None:
-    ssh_client.leave_code(str(kept.outcome), 13)
+    kept.outcome.write_text('{"error": "Ambiguous", "message": "two", "hint": "name one", "shown": true}')
     assert ssh_client.run(shell("exit 255"), kept) == 13
     assert ssh_client.run(shell("exit 1"), kept) == 1
     kept.outcome.write_text("broken")
     assert ssh_client.run(shell("exit 255"), kept) == 255
 
 
+@pytest.mark.parametrize("run", [ssh_client.run, ssh_client.run_logged])
+def test_what_the_proxy_could_not_print_is_raised(kept: ssh_client.Notes, run: Callable[..., int]) -> None:
+    kept.outcome.write_text('{"error": "Ambiguous", "message": "two", "hint": "name one", "shown": false}')
+    assert run(shell("exit 1"), kept) == 1
+    with pytest.raises(Ambiguous, match="two") as failed:
+        run(shell("exit 255"), kept)
+    assert failed.value.hint == "name one"
+
+
 def test_the_folder_is_private_and_goes_away() -> None:
     with ssh_client.notes() as kept:
         assert kept.folder.stat().st_mode & 0o777 == 0o700
     assert not kept.folder.exists()
-    ssh_client.leave_code(str(kept.outcome), 1)  # nobody asks any more: no error
-    ssh_client.leave_code("", 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -99,8 +106,16 @@ def test_a_stop_stops_us_too_and_going_on_goes_on() -> None:
     process.stdout.close()
 
 
-def test_a_remote_255_is_told_from_a_failure(kept: ssh_client.Notes) -> None:
-    kept.log.write_text("debug1: Exit status 255\n")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "debug1: Exit status 255",
+        "debug2: mux_client_request_session: received exit status from master 255",
+        "debug2: Received exit status from master 255",
+    ],
+)
+def test_a_remote_255_is_told_from_a_failure(kept: ssh_client.Notes, line: str) -> None:
+    kept.log.write_text(f"debug1: x\n{line}\n")
     assert ssh_client.run_logged(shell("exit 255"), kept) == 255
 
 

@@ -40,6 +40,14 @@ def test_what_ssh_would_not_take(words: str) -> None:
         ssh_command.split(words.split())
 
 
+@pytest.mark.parametrize(
+    ("words", "letters"),
+    [("", ""), ("-vvv -T", "vT"), ("-vL8080:x:80", "vL"), ("-vL 8080:x:80 -N", "vLN"), ("-lLARA -o X=Y", "lo")],
+)
+def test_letters_of_options_without_their_words(words: str, letters: str) -> None:
+    assert ssh_command.split(words.split()).letters == set(letters)
+
+
 def test_value_of() -> None:
     words = ssh_command.split(["-i", "one", "-lme", "-v"])
     assert [words.value_of(letter) for letter in "ilv"] == ["one", "me", ""]
