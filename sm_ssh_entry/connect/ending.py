@@ -15,16 +15,27 @@ class Ending:
 
     def __init__(self) -> None:
         self.is_over = False
+        #: The signal that ended it; 0: none did.
+        self.signal = 0
         self._event: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def watch_signals(self) -> None:
-        """Let HUP and TERM end the session instead of the process. Ctrl-C is for ``ssh``, whose end ends us."""
-        for name in ("SIGHUP", "SIGTERM", "SIGBREAK"):
+    def watch_signals(self, *, interrupt: bool = False) -> None:
+        """Let HUP and TERM end the session instead of the process.
+
+        Args:
+            interrupt: so does Ctrl-C. Otherwise it is for ``ssh``, whose end ends us.
+        """
+        for name in ("SIGHUP", "SIGTERM", "SIGBREAK", *(("SIGINT",) if interrupt else ())):
             number = getattr(signal, name, None)
             if number is not None:
-                signal.signal(number, lambda *_: self.over())
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(number, self._ended_by)
+        if not interrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _ended_by(self, number: int, _: object) -> None:
+        self.signal = self.signal or number
+        self.over()
 
     def over(self) -> None:
         """Say that it is over; from any thread, and from a signal handler."""

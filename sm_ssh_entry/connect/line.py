@@ -138,7 +138,12 @@ class Line:
         if isinstance(event, ev.ChannelClosed):
             self._ended = True
         elif isinstance(event, ev.HandshakeFailed):
-            self.fail(SessionFailed(f"the node's agent demands what this session does not have: {event.reason}"))
+            self.fail(
+                SessionFailed(
+                    f"the node's agent demands what this session does not have: {event.reason}",
+                    hint="sessions that the account encrypts with KMS need the AWS CLI; ssh's (sm-ssh connect) do not",
+                )
+            )
         elif isinstance(event, ev.DeadlinePassed) and event.deadline is ev.Deadline.ACKNOWLEDGEMENT:
             self.fail(SessionFailed(f"{self._node_id} does not acknowledge what is sent", hint="connect again"))
         elif isinstance(event, ev.DeadlinePassed) and event.deadline is not ev.Deadline.FIRST_OUTPUT:

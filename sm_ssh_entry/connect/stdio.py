@@ -13,6 +13,7 @@ import queue
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 _CHUNK = 1 << 16
 # Bytes that may wait for a slow reader before the session is held back, and at which it goes on.
@@ -30,16 +31,17 @@ def make_binary(*descriptors: int) -> None:
 
 
 def read_forever(
-    descriptor: int, deliver: Callable[[bytes], Awaitable[None]], ended: Callable[[], None]
+    source: int | Callable[[], bytes], deliver: Callable[[bytes], Awaitable[None]], ended: Callable[[], None]
 ) -> threading.Thread:
-    """Start a thread that reads a descriptor to its end. Call it in the running event loop.
+    """Start a thread that reads to the end. Call it in the running event loop.
 
     Args:
-        descriptor: what to read.
+        source: descriptor, or what waits for the next piece and returns it, ``b""`` at the end.
         deliver: awaited in the event loop for each piece; the next piece is read when it has returned.
         ended: called in the event loop at the end of input, or when ``deliver`` failed.
     """
     loop = asyncio.get_running_loop()
+    read = partial(os.read, source, _CHUNK) if isinstance(source, int) else source
 
     async def hand_over(data: bytes) -> None:
         await deliver(data)
@@ -47,7 +49,7 @@ def read_forever(
     def work() -> None:
         with contextlib.suppress(OSError, RuntimeError, asyncio.CancelledError):  # RuntimeError: the loop has ended
             while True:
-                data = os.read(descriptor, _CHUNK)
+                data = read()
                 if not data:
                     break
                 handing = hand_over(data)
@@ -68,16 +70,16 @@ def read_forever(
 
 
 class Output:
-    """A descriptor that is written to by a thread; ``write`` waits only when very much is already waiting.
+    """What is written to by a thread; ``write`` waits only when very much is already waiting.
 
     Args:
-        descriptor: what to write to.
+        sink: descriptor, or what writes some bytes and returns how many.
         broken: called in the event loop when the reader has gone away.
     """
 
-    def __init__(self, descriptor: int, broken: Callable[[], None]) -> None:
+    def __init__(self, sink: int | Callable[[memoryview], int], broken: Callable[[], None]) -> None:
         self.written = 0
-        self._descriptor = descriptor
+        self._write_some = partial(os.write, sink) if isinstance(sink, int) else sink
         self._broken = broken
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -118,7 +120,7 @@ class Output:
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            count = os.write(self._descriptor, view)
+            count = self._write_some(view)
             view = view[count:]
             self.written += count
         if self._taken - self.written < _LOW and not self._room.is_set():

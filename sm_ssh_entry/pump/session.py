@@ -194,6 +194,12 @@ class Pump:
         self.channel.start_handshake(time.monotonic())
         self._touched()
 
+    async def start_without_handshake(self) -> None:
+        """See ``DataChannel.start_without_handshake``. Does nothing once anything has come."""
+        if self.channel.state is State.OPENING:
+            self.channel.start_without_handshake(time.monotonic())
+            self._touched()
+
     async def terminate(self) -> None:
         """See ``DataChannel.terminate``. Does nothing when the channel is closed already."""
         if self.channel.state is not State.CLOSED:

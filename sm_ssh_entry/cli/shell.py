@@ -1,0 +1,69 @@
+"""``sm-ssh shell``."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sm_ssh_entry.cli.options import raw_words, reach_options
+from sm_ssh_entry.errors import BadInput
+
+if TYPE_CHECKING:
+    from sm_ssh_entry.connect.access import Reach
+
+_COMMAND_DOCUMENT = "AWS-StartInteractiveCommand"
+# ResumeSession and TerminateSession: a network that is gone must not hold up the next try for long.
+_RESCUE_SECONDS = 5.0
+
+
+@click.command(context_settings=raw_words())
+@reach_options
+@click.argument("name")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
+def shell(reach: Reach, name: str, words: tuple[str, ...]) -> int:
+    """Open a shell on NAME through SSM, without sshd and without a key; or run COMMAND in a terminal there.
+
+    Enter ~ . leaves, whatever the network does; Enter ~ ? lists the rest. The status of what ran on the node is not
+    known here: the command ends with 0, or with the code of a failure on the way.
+    """
+    from sm_ssh_entry.cli.progress_line import ProgressLine
+    from sm_ssh_entry.connect import names, places
+    from sm_ssh_entry.connect.ending import Ending
+    from sm_ssh_entry.connect.terminal import local
+    from sm_ssh_entry.connect.terminal import shell as session
+
+    target = names.parse(name)
+    if target.user:
+        raise BadInput(
+            f"a shell through SSM has the user that SSM gives it, not {target.user}",
+            hint=f"leave {target.user}@ out, or use sm-ssh connect",
+        )
+    words = words[1:] if words[:1] == ("--",) else words
+    access = reach.towards(target)
+    with ProgressLine() as line:
+        line.show(f"looking for {target.host}")
+        place = places.find(access, target, reach)
+        if place.hop:
+            raise BadInput(
+                f"{target.host} has no way in by SSM of its own: only ssh leads to it, through {place.node.node_id}",
+                hint=f"use sm-ssh connect {target.host}",
+            )
+        for remark in place.remarks:
+            click.echo(f"sm-ssh: {remark}", err=True)
+        document, parameters = (_COMMAND_DOCUMENT, {"command": _line(words)}) if words else ("", {})
+        ending = Ending()
+        ending.watch_signals(interrupt=True)
+        ticket = places.start(access, place, document, parameters, reason="shell")
+
+        def client() -> Any:
+            return access.client("ssm", timeout=_RESCUE_SECONDS)
+
+        progress = session.Progress(line.show, line.clear)
+        return session.run(ticket, client, ending, local.terminal(), progress, is_command=bool(words))
+
+
+def _line(words: tuple[str, ...]) -> str:
+    """Return the line that the node's shell is given: a single word as it stands, several exactly as they are."""
+    return words[0] if len(words) == 1 else shlex.join(words)
