@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sm_ssh_entry.connect import folder, hostkeys
 from sm_ssh_entry.connect.first_sight import FirstSight
+from sm_ssh_entry.errors import SmSshError
 
 _KEPT_LINES = 1000
 
@@ -32,9 +33,14 @@ def watcher(alias: str, way: str, tell: Callable[[str], None]) -> Callable[[byte
         if sight.is_over:
             return
         key = sight.feed(data)
-        if key:
+        if not key:
+            return
+        try:
             hostkeys.pin((alias,), key)
             _note(alias, way, key)
+        except SmSshError as error:  # the stream goes on, and ssh says that it does not know the host
+            tell(error.message)
+        else:
             tell(f"{alias} is seen for the first time, and no tag tells its host key: {hostkeys.fingerprint(key)}")
 
     return watch
