@@ -93,7 +93,9 @@ async def describe_activations(store: Store, request: Request) -> dict[str, Any]
     # Numbered by age. A deletion between two pages may shift the numbers; the page then repeats one rather than skips.
     found = [
         (number, one)
-        for number, one in enumerate((one for one in store.activations.values() if one.region == request.region), 1)
+        for number, one in enumerate(
+            (one for one in store.activations.values() if one.region == request.region and not one.target), 1
+        )
         if all(_value(one, key) in values for key, values in filters)
     ]
     items, token = page(request, found, lambda pair: pair[0])
@@ -107,7 +109,7 @@ async def delete_activation(store: Store, request: Request) -> dict[str, Any]:
         AwsError: InvalidActivationId, where there is none of this id here.
     """
     activation = store.activations.get(request.params["ActivationId"])
-    if activation is None or activation.region != request.region:
+    if activation is None or activation.region != request.region or activation.target:
         raise AwsError("InvalidActivationId", "The activation ID is not valid.")
     del store.activations[activation.activation_id]
     return {}

@@ -114,7 +114,7 @@ def _by_fields(store: Store, region: str, filters: list[tuple[str, list[str]]]) 
         wanted = set(values)
         if key == "InstanceIds":
             known = (store.nodes.get(value, region) for value in wanted)
-            ids = {node.node_id for node in known if node is not None}
+            ids = {node.node_id for node in known if node is not None and not node.target}
             nodes = [node for node in nodes if node.node_id in ids]
         else:
             nodes = [node for node in nodes if _PLAIN[key](store, node) in wanted]

@@ -76,8 +76,7 @@ class Front:
         await self._store.faults.strike(operation)
         params = validation.parse(body)
         if handler is not None:
-            if validation.has_model(prefix):
-                validation.check(prefix, operation, params)
+            validation.check(prefix, operation, params)
             request = Request(
                 operation=operation,
                 params={name: value for name, value in params.items() if value is not None},

@@ -1,113 +1,292 @@
-"""Training and processing jobs that run on this plane, as SageMaker describes them. Others are moto's."""
+"""What runs on this plane, as SageMaker keeps it: jobs, endpoints, Studio apps and notebook instances.
+
+The records are moto's own (Studio's are ours), made as a request to AWS would have them made and then told how the
+process behind them is: so every Describe and List call knows of them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
-from sm_ssh_entry.plane.api import AwsError, Handler, NotOurs, Request
+from sm_ssh_entry.plane import sagemaker_records
+from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.opt_ml import INSTANCE_TYPE
-from sm_ssh_entry.plane.store import Store, partition_of
+from sm_ssh_entry.plane.store import Store
+from sm_ssh_entry.plane.studio_tables import IN_SERVICE
 
 STATUSES = ("InProgress", "Completed", "Failed", "Stopping", "Stopped")
-KINDS = ("training", "processing")
+KINDS = ("training", "processing", "transform", "inference", "studio", "notebook")
+# An endpoint's one variant, as the SDK names it; and what the service calls its container's machine.
+VARIANT = "AllTraffic"
+_ENDPOINT_TYPE = "ml.m5.large"
+_NOTEBOOK_TYPE = "ml.t3.medium"
+# Studio's own names: one app in a space, always of that name.
+APP, APP_TYPE, DOMAIN = "default", "JupyterLab", "local"
+_ROLE = "role/service-role/sm-ssh-local"
+_BUCKET = "s3://sagemaker-local"
+_RUNNING = ("InProgress", "Stopping")
 
 
-@dataclass
-class LocalJob:
-    """One job. Times are epoch seconds; ``ended`` is None while it runs."""
+@dataclass(frozen=True)
+class Record:
+    """What a record is about.
+
+    Args:
+        kind: one of ``KINDS``.
+        name: its name; of Studio: its space's.
+        region: its region.
+        nodes: how many nodes.
+        request: members of the Create request on top of what it must have: Environment, RemoteDebugConfig, ...
+        native: whether SageMaker's own way in is switched on.
+    """
 
     kind: str
     name: str
     region: str
-    account: str
-    nodes: int
-    created: float
-    status: str = "InProgress"
-    ended: float | None = None
-    failure: str = ""
-
-    @property
-    def arn(self) -> str:
-        """The job's ARN."""
-        return f"arn:{partition_of(self.region)}:sagemaker:{self.region}:{self.account}:{self.kind}-job/{self.name}"
-
-    def describe(self) -> dict[str, Any]:
-        """Return DescribeTrainingJob's or DescribeProcessingJob's answer: what it must have, and how the job is."""
-        noun = "TrainingJob" if self.kind == "training" else "ProcessingJob"
-        common = {f"{noun}Name": self.name, f"{noun}Arn": self.arn, f"{noun}Status": self.status}
-        return common | (self._training() if self.kind == "training" else self._processing())
-
-    def _training(self) -> dict[str, Any]:
-        ended = {} if self.ended is None else {"TrainingEndTime": self.ended}
-        return {
-            "SecondaryStatus": "Training" if self.status == "InProgress" else self.status,
-            "AlgorithmSpecification": {"TrainingInputMode": "File"},
-            "ModelArtifacts": {"S3ModelArtifacts": ""},
-            "ResourceConfig": {"InstanceType": INSTANCE_TYPE, "InstanceCount": self.nodes, "VolumeSizeInGB": 1},
-            "StoppingCondition": {},
-            "CreationTime": self.created,
-            "TrainingStartTime": self.created,
-            **ended,
-            **({"FailureReason": self.failure} if self.failure else {}),
-        }
-
-    def _processing(self) -> dict[str, Any]:
-        ended = {} if self.ended is None else {"ProcessingEndTime": self.ended}
-        cluster = {"InstanceType": INSTANCE_TYPE, "InstanceCount": self.nodes, "VolumeSizeInGB": 1}
-        return {
-            "AppSpecification": {"ImageUri": "local"},
-            "ProcessingResources": {"ClusterConfig": cluster},
-            "CreationTime": self.created,
-            "ProcessingStartTime": self.created,
-            **ended,
-            **({"ExitMessage": self.failure} if self.failure else {}),
-        }
+    nodes: int = 1
+    request: Mapping[str, Any] = field(default_factory=dict)
+    native: bool = False
 
 
-def note(store: Store, fields: dict[str, Any]) -> LocalJob:
-    """Add a job, or change one, as its runner says.
+def note(store: Store, fields: Mapping[str, Any]) -> dict[str, str]:
+    """Add a resource, or change one, as its runner says, and return its ARN and status.
 
     Args:
         store: the plane's state.
-        fields: ``name``, ``region``, ``kind`` (training if it is missing); for a new one ``nodes``; for a known one
-            ``job_status`` and perhaps ``failure``.
+        fields: ``name``, ``region``, ``kind`` (training if it is missing); for a new one ``nodes``, ``request`` and
+            ``native``, see ``Record``; for a known one ``job_status``, one of ``STATUSES``, and perhaps ``failure``.
 
     Raises:
-        AwsError: ResourceInUse, where a job of that name still runs; ResourceNotFound, where there is none to change.
+        AwsError: ResourceInUse, where one of that name still runs; ResourceNotFound, where there is none to change.
     """
     kind = fields.get("kind", "training")
     if kind not in KINDS:
         raise AwsError("ValidationException", f"A job's kind is one of {', '.join(KINDS)}.")
-    key = (fields["region"], kind, fields["name"])
-    known = store.jobs.get(key)
+    one = Record(
+        kind,
+        fields["name"],
+        fields["region"],
+        fields.get("nodes", 1),
+        fields.get("request") or {},
+        fields.get("native", False),
+    )
     if "job_status" not in fields:
-        if known is not None and known.ended is None:
-            raise AwsError("ResourceInUse", f"A {kind} job named {known.name} runs already.")
-        known = LocalJob(kind, fields["name"], fields["region"], store.account, fields["nodes"], store.clock())
-        store.jobs[key] = known
-        return known
-    if known is None:
-        raise AwsError("ResourceNotFound", f"No {kind} job named {fields['name']} runs here.")
-    if fields["job_status"] not in STATUSES:
+        return {"arn": _CREATE[kind](store, one), "status": "InProgress"}
+    status = fields["job_status"]
+    if status not in STATUSES:
         raise AwsError("ValidationException", f"A job's status is one of {', '.join(STATUSES)}.")
-    known.status = fields["job_status"]
-    known.failure = fields.get("failure", "")
-    known.ended = None if known.status in {"InProgress", "Stopping"} else store.clock()
-    return known
+    return {"arn": _CHANGE[kind](store, one, status, fields.get("failure", "")), "status": status}
 
 
-def _described(kind: str, argument: str) -> Handler:
-    async def describe(store: Store, request: Request) -> dict[str, Any]:
-        job = store.jobs.get((request.region, kind, str(request.params.get(argument))))
+def _job(
+    operation: str, word: str, members: Callable[[Store, Record], dict[str, Any]]
+) -> Callable[[Store, Record], str]:
+    """Return what makes the record of a job that runs."""
+
+    def make(store: Store, one: Record) -> str:
+        params = {**members(store, one), **one.request}
+        job = sagemaker_records.create(store, one.region, operation, params)
+        job.local = True
+        _set(job, word, "InProgress", "")
+        now = _now(store)
+        setattr(job, f"{word}_start_time", now)
+        if word == "training":
+            steps = (("Starting", now, now), ("Training", now, None))
+            job.secondary_status_transitions = [
+                {"Status": status, "StartTime": start, **({"EndTime": end} if end else {})}
+                for status, start, end in steps
+            ]
+        return str(job.arn)
+
+    return make
+
+
+def _job_change(table: str, word: str) -> Callable[[Store, Record, str, str], str]:
+    """Return what changes the record of a job."""
+
+    def change(store: Store, one: Record, status: str, failure: str) -> str:
+        job = getattr(sagemaker_records.backend(store, one.region), table).get(one.name)
         if job is None:
-            raise NotOurs
-        return job.describe()
+            raise _unknown(one)
+        _set(job, word, status, failure)
+        if status not in _RUNNING:
+            setattr(job, f"{word}_end_time", _now(store))
+        return str(job.arn)
 
-    return describe
+    return change
 
 
-OPERATIONS: dict[str, Handler] = {
-    "DescribeTrainingJob": _described("training", "TrainingJobName"),
-    "DescribeProcessingJob": _described("processing", "ProcessingJobName"),
+def _set(job: Any, word: str, status: str, failure: str) -> None:
+    setattr(job, f"{word}_job_status", status)
+    setattr(job, "exit_message" if word == "processing" else "failure_reason", failure or None)
+    if status in _RUNNING:
+        setattr(job, f"{word}_end_time", None)
+    if word == "training":
+        job.secondary_status = "Training" if status == "InProgress" else status
+
+
+def _training(store: Store, one: Record) -> dict[str, Any]:
+    return {
+        "TrainingJobName": one.name,
+        "AlgorithmSpecification": {"TrainingInputMode": "File"},
+        "RoleArn": _role(store),
+        "OutputDataConfig": {"S3OutputPath": f"{_BUCKET}/{one.name}"},
+        "ResourceConfig": _cluster(one),
+        "StoppingCondition": {"MaxRuntimeInSeconds": 86400},
+        **({"RemoteDebugConfig": {"EnableRemoteDebug": True}} if one.native else {}),
+    }
+
+
+def _processing(store: Store, one: Record) -> dict[str, Any]:
+    return {
+        "ProcessingJobName": one.name,
+        "AppSpecification": {"ImageUri": "local"},
+        "RoleArn": _role(store),
+        "ProcessingResources": {"ClusterConfig": _cluster(one)},
+    }
+
+
+def _transform(_: Store, one: Record) -> dict[str, Any]:
+    source = {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{_BUCKET}/{one.name}/in"}}}
+    return {
+        "TransformJobName": one.name,
+        "ModelName": one.name,
+        "TransformInput": source,
+        "TransformOutput": {"S3OutputPath": f"{_BUCKET}/{one.name}/out"},
+        "TransformResources": {"InstanceType": INSTANCE_TYPE, "InstanceCount": one.nodes},
+    }
+
+
+def _endpoint(store: Store, one: Record) -> str:
+    """Make a model, a configuration and an endpoint, all of one name; the model has the environment."""
+    there = sagemaker_records.backend(store, one.region)
+    known = there.endpoints.get(one.name)
+    if known is not None and known.endpoint_status != "Failed":
+        raise AwsError("ValidationException", f'Cannot create already existing endpoint "{known.arn}".')
+    _forget_endpoint(there, one.name)
+    environment = dict(one.request.get("Environment") or {})
+    container = {"Image": "local", "Environment": environment}
+    model = {"ModelName": one.name, "ExecutionRoleArn": _role(store), "PrimaryContainer": container}
+    sagemaker_records.create(store, one.region, "CreateModel", model)
+    variant: dict[str, Any] = {"VariantName": VARIANT, "ModelName": one.name, "InitialInstanceCount": one.nodes}
+    variant |= {"InstanceType": _ENDPOINT_TYPE, **({"EnableSSMAccess": True} if one.native else {})}
+    config = {"EndpointConfigName": one.name, "ProductionVariants": [variant]}
+    sagemaker_records.create(store, one.region, "CreateEndpointConfig", config)
+    return str(there.create_endpoint(one.name, one.name, []).arn)
+
+
+def _endpoint_change(store: Store, one: Record, status: str, failure: str) -> str:
+    """Delete the endpoint of a container that was stopped; one that ended by itself has failed."""
+    there = sagemaker_records.backend(store, one.region)
+    endpoint = there.endpoints.get(one.name)
+    if endpoint is None:
+        raise _unknown(one)
+    if status == "Stopped":
+        _forget_endpoint(there, one.name)
+    elif status not in _RUNNING:
+        endpoint.endpoint_status = "Failed"
+        endpoint.failure_reason = failure or f"The container of variant {VARIANT} has ended."
+    return str(endpoint.arn)
+
+
+def _forget_endpoint(there: Any, name: str) -> None:
+    for table in (there.endpoints, there.endpoint_configs, sagemaker_records.models(there)):
+        table.pop(name, None)
+
+
+def _app(store: Store, one: Record) -> str:
+    """Make a domain if it is not there, a space and its app."""
+    there = sagemaker_records.backend(store, one.region)
+    domain = next((each for each in there.domains.values() if each.domain_name == DOMAIN), None)
+    if domain is None:
+        users = {"ExecutionRole": _role(store)}
+        request = {"DomainName": DOMAIN, "AuthMode": "IAM", "DefaultUserSettings": users, "SubnetIds": [], "VpcId": ""}
+        sagemaker_records.call(there.create_domain, request)
+        domain = next(each for each in there.domains.values() if each.domain_name == DOMAIN)
+    studio, now = store.studio, store.clock()
+    space = (one.region, domain.id, one.name)
+    if studio.running(*space):
+        raise AwsError("ResourceInUse", f"An app runs in space {one.name} already.")
+    arn = sagemaker_records.arn(store, one.region, f"app/{domain.id}/{one.name}/{APP_TYPE}/{APP}")
+    fields = {"DomainId": domain.id, "SpaceName": one.name, "CreationTime": now, "Status": IN_SERVICE}
+    settings = {"AppType": APP_TYPE, "RemoteAccess": "ENABLED" if one.native else "DISABLED"}
+    space_arn = sagemaker_records.arn(store, one.region, f"space/{domain.id}/{one.name}")
+    studio.add(
+        studio.spaces,
+        space,
+        {**fields, "LastModifiedTime": now, "SpaceArn": space_arn, "SpaceSettings": settings},
+    )
+    studio.add(
+        studio.apps,
+        (one.region, domain.id, "space", one.name, APP_TYPE, APP),
+        {**fields, "AppArn": arn, "AppType": APP_TYPE, "AppName": APP},
+    )
+    return arn
+
+
+def _app_change(store: Store, one: Record, status: str, failure: str) -> str:
+    keys = [key for key in store.studio.apps if key[0] == one.region and key[2:] == ("space", one.name, APP_TYPE, APP)]
+    if not keys:
+        raise _unknown(one)
+    fields = store.studio.apps[keys[0]].fields
+    if status not in _RUNNING:
+        fields["Status"] = "Failed" if status == "Failed" else "Deleted"
+        fields |= {"FailureReason": failure} if failure else {}
+    return str(fields["AppArn"])
+
+
+def _notebook(store: Store, one: Record) -> str:
+    there = sagemaker_records.backend(store, one.region)
+    known = there.notebook_instances.get(one.name)
+    if known is not None and known.status == IN_SERVICE:
+        raise AwsError("ValidationException", f"Cannot create a duplicate Notebook Instance ({known.arn})")
+    there.notebook_instances.pop(one.name, None)
+    made = there.create_notebook_instance(one.name, _NOTEBOOK_TYPE, _role(store))
+    made.status = IN_SERVICE
+    return str(made.arn)
+
+
+def _notebook_change(store: Store, one: Record, status: str, failure: str) -> str:  # noqa: ARG001 - as the others
+    instance = sagemaker_records.backend(store, one.region).notebook_instances.get(one.name)
+    if instance is None:
+        raise _unknown(one)
+    if status not in _RUNNING:
+        instance.status = "Failed" if status == "Failed" else "Stopped"
+    return str(instance.arn)
+
+
+_CREATE: Mapping[str, Callable[[Store, Record], str]] = {
+    "training": _job("CreateTrainingJob", "training", _training),
+    "processing": _job("CreateProcessingJob", "processing", _processing),
+    "transform": _job("CreateTransformJob", "transform", _transform),
+    "inference": _endpoint,
+    "studio": _app,
+    "notebook": _notebook,
 }
+_CHANGE: Mapping[str, Callable[[Store, Record, str, str], str]] = {
+    "training": _job_change("training_jobs", "training"),
+    "processing": _job_change("processing_jobs", "processing"),
+    "transform": _job_change("transform_jobs", "transform"),
+    "inference": _endpoint_change,
+    "studio": _app_change,
+    "notebook": _notebook_change,
+}
+
+
+def _cluster(one: Record) -> dict[str, Any]:
+    return {"InstanceType": INSTANCE_TYPE, "InstanceCount": one.nodes, "VolumeSizeInGB": 1}
+
+
+def _role(store: Store) -> str:
+    return f"arn:aws:iam::{store.account}:{_ROLE}"
+
+
+def _now(store: Store) -> datetime:
+    return datetime.fromtimestamp(store.clock(), timezone.utc).replace(tzinfo=None)
+
+
+def _unknown(one: Record) -> AwsError:
+    return AwsError("ResourceNotFound", f"No {one.kind} resource named {one.name} runs here.")

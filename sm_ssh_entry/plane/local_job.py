@@ -167,7 +167,7 @@ def _recorded(job: jobs.Job, state: daemon.State) -> Iterator[str]:
         return
     record = daemon.ask(state, "POST", "jobs", _key(job, state) | {"nodes": job.nodes})
     try:
-        yield str(record["TrainingJobArn" if job.kind == "training" else "ProcessingJobArn"])
+        yield str(record["arn"])
     except BaseException:
         note(job, state, "Stopped")
         raise

@@ -96,7 +96,7 @@ async def deregister_managed_instance(store: Store, request: Request) -> dict[st
     Raises:
         AwsError: InvalidInstanceId.
     """
-    node = store.nodes.require(request.params["InstanceId"], request.region)
+    node = store.nodes.managed(request.params["InstanceId"], request.region)
     store.nodes.remove(node)
     store.credentials.drop_node(node.node_id)
     channel, node.control = node.control, None
@@ -111,7 +111,7 @@ async def update_managed_instance_role(store: Store, request: Request) -> dict[s
     Raises:
         AwsError: InvalidInstanceId.
     """
-    store.nodes.require(request.params["InstanceId"], request.region).iam_role = request.params["IamRole"]
+    store.nodes.managed(request.params["InstanceId"], request.region).iam_role = request.params["IamRole"]
     return {}
 
 

@@ -164,7 +164,7 @@ def _recipients(store: Store, request: Request) -> list[Node]:
 
 def _by_id(store: Store, ids: Iterable[str], region: str) -> list[Node]:
     found = {node_id: store.nodes.get(node_id, region) for node_id in ids}
-    missing = [node_id for node_id, node in found.items() if node is None]
+    missing = [node_id for node_id, node in found.items() if node is None or node.target]
     if missing:
         listed = ", ".join(missing)
         raise AwsError("InvalidInstanceId", f"Instances [[{listed}]] not in a valid state for account {store.account}")

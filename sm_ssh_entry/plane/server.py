@@ -39,20 +39,23 @@ def operations() -> dict[str, Handler]:
     """Return every operation that is ours: handler by X-Amz-Target."""
     from sm_ssh_entry.plane import (
         activations,
+        components,
         describe,
         documents_api,
-        job_records,
         messages,
         nodes,
         run_command_api,
+        sagemaker_records,
         session_api,
         settings,
+        studio,
         tags,
     )
 
     ssm = (activations, describe, documents_api, nodes, run_command_api, session_api, settings, tags)
     table = {f"AmazonSSM.{name}": handler for module in ssm for name, handler in module.OPERATIONS.items()}
-    table |= {f"SageMaker.{name}": handler for name, handler in job_records.OPERATIONS.items()}
+    sagemaker = (components, sagemaker_records, studio)
+    table |= {f"SageMaker.{name}": handler for module in sagemaker for name, handler in module.OPERATIONS.items()}
     return table | {f"EC2WindowsMessageDeliveryService.{name}": one for name, one in messages.OPERATIONS.items()}
 
 

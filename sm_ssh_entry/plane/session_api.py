@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from sm_ssh_entry.plane import native
 from sm_ssh_entry.plane.api import AwsError, Handler, Request
 from sm_ssh_entry.plane.control_channel import message
 from sm_ssh_entry.plane.data_channel import SessionLink
@@ -23,9 +24,31 @@ TIER_OFF = "Enable advanced-instances tier to use Session Manager with your on-p
 async def start_session(store: Store, request: Request) -> dict[str, Any]:
     """StartSession: tell the agent, and give the caller what opens the client's end of the data channel."""
     params = request.params
-    document = find(params.get("DocumentName") or DEFAULT_SESSION_DOCUMENT, "Session")
-    arguments = {name: str(value) for name, value in document.arguments(params.get("Parameters") or {}).items()}
-    node = _connected_node(store, params["Target"], request.region)
+    name = params.get("DocumentName") or DEFAULT_SESSION_DOCUMENT
+    # What is wrong with the document is said before anything about the target.
+    find(name, "Session").arguments(params.get("Parameters") or {})
+    node = await _connected_node(store, params["Target"], request.region)
+    return await open_session(store, request, node, name, params.get("Parameters") or {})
+
+
+async def open_session(
+    store: Store, request: Request, node: Node, name: str, parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Open a session on a connected node and return what its caller is told.
+
+    Args:
+        store: the state.
+        request: the caller's.
+        node: the node.
+        name: the session document.
+        parameters: of the document.
+
+    Raises:
+        AwsError: InvalidDocument, InvalidParameters; TargetNotConnected, where the node is gone meanwhile.
+    """
+    params = request.params
+    document = find(name, "Session")
+    arguments = {key: str(value) for key, value in document.arguments(parameters).items()}
     owner = request.caller.arn
     session = Session(
         session_id=new_session_id(owner),
@@ -37,6 +60,7 @@ async def start_session(store: Store, request: Request) -> dict[str, Any]:
         started=store.clock(),
         reason=params.get("Reason", ""),
         serial=next_serial(store.sessions),
+        target=node.target,
     )
     store.sessions[session.session_id] = session
     order = StartSession(
@@ -49,7 +73,7 @@ async def start_session(store: Store, request: Request) -> dict[str, Any]:
     session.link = SessionLink(store, session, message(MessageType.INTERACTIVE_SHELL, order.encode()))
     if not await session.link.tell_agent():
         session.link.abandon("The node went away before it heard of the session.")
-        raise _not_connected(params["Target"])
+        raise _not_connected(node.target or node.node_id)
     forget_oldest(store.sessions)
     return _opener(store, request, session)
 
@@ -90,9 +114,13 @@ async def describe_sessions(store: Store, request: Request) -> dict[str, Any]:
 
 async def get_connection_status(store: Store, request: Request) -> dict[str, Any]:
     """GetConnectionStatus: whether a session could be opened now."""
-    node = store.nodes.get(request.params["Target"], request.region)
+    target = request.params["Target"]
+    if native.is_target(target):
+        node = await native.connected(store, target, request.region)
+    else:
+        node = _managed(store, target, request.region)
     connected = node is not None and node.control is not None
-    return {"Target": request.params["Target"], "Status": "connected" if connected else "notconnected"}
+    return {"Target": target, "Status": "connected" if connected else "notconnected"}
 
 
 OPERATIONS: dict[str, Handler] = {
@@ -104,13 +132,23 @@ OPERATIONS: dict[str, Handler] = {
 }
 
 
-def _connected_node(store: Store, target: str, region: str) -> Node:
-    node = store.nodes.get(target, region)
+async def _connected_node(store: Store, target: str, region: str) -> Node:
+    if native.is_target(target):
+        own = await native.connected(store, target, region)
+        if own is None:
+            raise _not_connected(target)
+        return own
+    node = _managed(store, target, region)
     if node is not None and store.tier(region) != "advanced":
         raise AwsError("BadRequest", TIER_OFF)
     if node is None or node.control is None:
         raise _not_connected(target)
     return node
+
+
+def _managed(store: Store, target: str, region: str) -> Node | None:
+    node = store.nodes.get(target, region)
+    return None if node is None or node.target else node
 
 
 def _not_connected(target: str) -> AwsError:
@@ -137,7 +175,7 @@ def _opener(store: Store, request: Request, session: Session) -> dict[str, Any]:
 def _describe(store: Store, session: Session) -> dict[str, Any]:
     found: dict[str, Any] = {
         "SessionId": session.session_id,
-        "Target": session.node_id,
+        "Target": session.target or session.node_id,
         "Status": session.status.value,
         "StartDate": session.started,
         "DocumentName": session.document.name,
@@ -159,7 +197,7 @@ def _test(key: str, value: str) -> Callable[[Session], bool]:
             return lambda session: session.started > at
         return lambda session: session.started < at
     fields: dict[str, Callable[[Session], str]] = {
-        "Target": lambda session: session.node_id,
+        "Target": lambda session: session.target or session.node_id,
         "Owner": lambda session: session.owner,
         "Status": lambda session: session.status.value,
         "SessionId": lambda session: session.session_id,

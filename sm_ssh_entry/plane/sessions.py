@@ -76,6 +76,7 @@ class Session:
         details: why it ended, for people.
         link: its data channels, while it is not over.
         serial: its place in the order of starts.
+        target: what its caller called the node, where SageMaker started the agent; else ``""``.
     """
 
     session_id: str
@@ -91,6 +92,7 @@ class Session:
     details: str = ""
     link: Link | None = field(default=None, repr=False)
     serial: int = 0
+    target: str = ""
 
     @property
     def over(self) -> bool:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.credentials import Credentials
 from sm_ssh_entry.plane.faults import Faults
+from sm_ssh_entry.plane.studio_tables import Studio
 from sm_ssh_entry.plane.tokens import Tokens
 
 if TYPE_CHECKING:
-    from sm_ssh_entry.plane.job_records import LocalJob
+    from sm_ssh_entry.plane.components import Component
     from sm_ssh_entry.plane.run_command import Command
     from sm_ssh_entry.plane.sessions import Session
 
@@ -67,7 +68,10 @@ class Settings:
 
 @dataclass
 class Activation:
-    """A hybrid activation. Times are epoch seconds."""
+    """A hybrid activation. Times are epoch seconds.
+
+    ``target`` makes it one of SageMaker's own: what registers with it is no managed node but what this target names.
+    """
 
     activation_id: str
     code: str
@@ -80,6 +84,7 @@ class Activation:
     default_instance_name: str = ""
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ class Node:
     """A managed node. Times are epoch seconds; ``tags`` and ``activation`` copies change only through ``Nodes``.
 
     ``info`` holds what the last full UpdateInstanceInformation said, by AWS's own names (AgentVersion, IPAddress, ...).
+    ``target`` is what StartSession calls it where SageMaker started its agent; such a node is in no listing.
     """
 
     node_id: str
@@ -128,6 +134,7 @@ class Node:
     last_ping: float | None = None
     control: ControlChannel | None = None
     channel_lost: float | None = None
+    target: str = ""
 
     def ping(self, now: float) -> None:
         """Note a sign of life."""
@@ -165,10 +172,11 @@ class Node:
 
 
 class Nodes:
-    """Managed nodes by id, in order of registration, with an index by region and tag."""
+    """Managed nodes by id, in order of registration, with an index by region and tag; and SageMaker's, by target."""
 
     def __init__(self) -> None:
         self._all: dict[str, Node] = {}
+        self._by_target: dict[tuple[str, str], Node] = {}
         self._by_region: dict[str, dict[str, Node]] = {}
         self._by_tag: dict[tuple[str, str], dict[str, dict[str, Node]]] = {}
         self._serial = 0
@@ -193,26 +201,49 @@ class Nodes:
             registered=now,
             serial=self._serial,
             name=activation.default_instance_name,
+            target=activation.target,
         )
         self._all[node_id] = node
+        if node.target:
+            # A restarted container takes the place of the one before it.
+            before = self._by_target.get((node.region, node.target))
+            if before is not None:
+                del self._all[before.node_id]
+            self._by_target[node.region, node.target] = node
+            return node
         self._by_region.setdefault(node.region, {})[node_id] = node
         self.retag(node, activation.tags)
         return node
 
     def get(self, node_id: str, region: str | None = None) -> Node | None:
-        """Return a node; None: unknown, or of another region where one is given."""
+        """Return a node, SageMaker's own among them; None: unknown, or of another region where one is given."""
         node = self._all.get(node_id)
         return node if node is not None and region in (None, node.region) else None
 
+    def managed(self, node_id: str, region: str) -> Node:
+        """Return a managed node, and none of SageMaker's own.
+
+        Raises:
+            AwsError: InvalidInstanceId, where it is unknown or of another region.
+        """
+        node = self.get(node_id, region)
+        if node is None or node.target:
+            raise _unknown(node_id)
+        return node
+
+    def native(self, target: str, region: str) -> Node | None:
+        """Return the node of SageMaker's own that a target names; None: none has registered."""
+        return self._by_target.get((region, target))
+
     def require(self, node_id: str, region: str | None = None) -> Node:
-        """Return a node.
+        """Return a node, SageMaker's own among them.
 
         Raises:
             AwsError: InvalidInstanceId, where it is unknown or of another region.
         """
         node = self.get(node_id, region)
         if node is None:
-            raise AwsError("InvalidInstanceId", f"Instance {node_id} is not a registered managed node in this Region.")
+            raise _unknown(node_id)
         return node
 
     def of(self, region: str) -> list[Node]:
@@ -241,8 +272,12 @@ class Nodes:
 
     def remove(self, node: Node) -> None:
         """Forget a node."""
-        self._unindex(node)
         del self._all[node.node_id]
+        if node.target:
+            if self._by_target.get((node.region, node.target)) is node:
+                del self._by_target[node.region, node.target]
+            return
+        self._unindex(node)
         del self._by_region[node.region][node.node_id]
 
     def _unindex(self, node: Node) -> None:
@@ -251,6 +286,10 @@ class Nodes:
             del by_value[value][node.node_id]
             if not by_value[value]:
                 del by_value[value]
+
+
+def _unknown(node_id: str) -> AwsError:
+    return AwsError("InvalidInstanceId", f"Instance {node_id} is not a registered managed node in this Region.")
 
 
 class Store:
@@ -274,8 +313,9 @@ class Store:
         self.tokens = Tokens(self._now, lambda: self.settings.channel_token)
         self.sessions: dict[str, Session] = {}
         self.commands: dict[str, Command] = {}
-        # By region, kind and name: the jobs that run on this plane. Those that were only created are moto's.
-        self.jobs: dict[tuple[str, str, str], LocalJob] = {}
+        self.studio = Studio()
+        # By region and name.
+        self.components: dict[tuple[str, str], Component] = {}
         # Called by reset() before the tables are emptied: whoever holds sockets or tasks closes them here.
         self.on_reset: list[Callable[[], None]] = []
 
@@ -298,7 +338,8 @@ class Store:
         self.service_settings.clear()
         self.sessions.clear()
         self.commands.clear()
-        self.jobs.clear()
+        self.studio = Studio()
+        self.components.clear()
         self.tokens.clear()
 
 

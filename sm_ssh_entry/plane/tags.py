@@ -51,7 +51,7 @@ def _node(store: Store, request: Request) -> Node:
     if request.params["ResourceType"] != "ManagedInstance":
         raise NotOurs
     node = store.nodes.get(request.params["ResourceId"], request.region)
-    if node is None:
+    if node is None or node.target:
         raise AwsError("InvalidResourceId", "The resource ID is not valid. Verify that you entered the correct ID.")
     return node
 

@@ -45,6 +45,7 @@ _SCALARS: dict[str, tuple[str, tuple[type, ...]]] = {
 
 @lru_cache(maxsize=1)
 def _models() -> dict[str, Any]:
+    """Return the models of what is ours alone, whose other operations are nobody's."""
     from botocore.loaders import Loader
     from botocore.model import ServiceModel
 
@@ -53,6 +54,15 @@ def _models() -> dict[str, Any]:
         "AmazonSSM": ServiceModel(shapes.extend(ssm), "ssm"),
         "EC2WindowsMessageDeliveryService": ServiceModel(shapes.message_delivery(), "ec2messages"),
     }
+
+
+@lru_cache(maxsize=1)
+def _sagemaker() -> Any:
+    """Return SageMaker's model, of which most operations are moto's; reading it takes a twentieth of a second."""
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+
+    return ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
 
 
 def load() -> None:
@@ -103,7 +113,8 @@ def check(prefix: str, operation: str, params: dict[str, Any]) -> None:
     Raises:
         AwsError: SerializationException for a wrong JSON type, ValidationException for a constraint.
     """
-    shape = _models()[prefix].operation_model(operation).input_shape
+    model = _sagemaker() if prefix == "SageMaker" else _models()[prefix]
+    shape = model.operation_model(operation).input_shape
     if shape is None:
         return
     found = [text for _, text in zip(range(_MAX_REPORTED), _problems(shape, params, "", 0), strict=False)]
