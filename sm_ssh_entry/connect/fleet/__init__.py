@@ -1,0 +1,1 @@
+"""Many nodes at once: what is there, what has gone, what it logged."""
