@@ -79,6 +79,8 @@ class MuxSession:
         self._next_id = 3 if client else 2
         #: stream id -> whether the peer has finished sending
         self._streams: dict[int, bool] = {}
+        #: Streams on which we have finished sending and still take what comes.
+        self._finished: set[int] = set()
         self._buffer = bytearray()
         self._out: list[bytes] = []
         self._unconsumed = 0
@@ -145,16 +147,24 @@ class MuxSession:
 
     def send(self, stream_id: int, data: bytes | memoryview) -> None:
         """Send bytes on a stream. The shell takes them with :meth:`bytes_to_send` before it sends more."""
-        if stream_id not in self._streams:
+        if stream_id not in self._streams or stream_id in self._finished:
             raise LocalProtocolError(f"stream {stream_id} is not open")
         view = memoryview(data)
         for start in range(0, len(view), SEND_FRAME_BYTES):
             self._send(Command.PSH, stream_id, view[start : start + SEND_FRAME_BYTES])
 
+    def finish_stream(self, stream_id: int) -> None:
+        """Send no more on a stream, and give out what still comes. The official peer sends nothing after our end."""
+        if stream_id in self._streams and stream_id not in self._finished:
+            self._finished.add(stream_id)
+            self._send(Command.FIN, stream_id)
+
     def close_stream(self, stream_id: int) -> None:
         """Send no more on a stream, and drop what still comes. Closing what is closed already does nothing."""
         if self._streams.pop(stream_id, None) is not None:
-            self._send(Command.FIN, stream_id)
+            if stream_id not in self._finished:
+                self._send(Command.FIN, stream_id)
+            self._finished.discard(stream_id)
 
     def bytes_to_send(self) -> bytes:
         """Take what is to be sent."""

@@ -52,6 +52,21 @@ def test_ids_are_odd_for_clients_and_even_for_servers() -> None:
     assert client.streams == {2, 3, 4, 5, 7}
 
 
+def test_a_finished_stream_still_takes_what_comes_and_is_ended_once() -> None:
+    client, server = pair()
+    client.open_stream()
+    client.finish_stream(3)
+    client.finish_stream(3)
+    assert server.receive(client.bytes_to_send()) == [StreamOpened(3), StreamClosed(3)]
+    with pytest.raises(LocalProtocolError):
+        client.send(3, b"more")
+    server.send(3, b"hello")
+    assert client.receive(server.bytes_to_send()) == [StreamData(3, b"hello")]
+    client.close_stream(3)
+    assert client.bytes_to_send() == b""
+    assert client.streams == frozenset()
+
+
 def test_large_data_is_cut_so_that_a_frame_fits_one_message() -> None:
     client, server = pair()
     client.open_stream()

@@ -1,0 +1,148 @@
+"""The sessions of one forwarded port, and which of them carries a connection.
+
+One is started before the port is announced, more when those that there are are busy. A session that is over is
+replaced when somebody connects next: an idle port costs no calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from sm_ssh_entry.connect.forwarding import local
+from sm_ssh_entry.connect.forwarding.single import Single
+from sm_ssh_entry.connect.forwarding.streams import Streams
+from sm_ssh_entry.connect.forwarding.tunnel import Tunnel
+from sm_ssh_entry.errors import SmSshError
+
+#: Connections in every session from which on one more session is started.
+BUSY = 4
+#: Most sessions where each carries one connection, whatever was asked for.
+SINGLES = 32
+#: Seconds between attempts to start a session: the first, and the longest.
+FIRST_BACKOFF = 1.0
+LONGEST_BACKOFF = 30.0
+#: Seconds between two lines that say the same.
+SAID_AGAIN = 1.0
+
+
+class Pool:
+    """The sessions of one port.
+
+    Args:
+        start: starts a session and returns it; raises SmSshError. Its events go to the pool it is given.
+        most: how many there may be.
+        say: takes one line for the user.
+        there: where the port leads, for people.
+    """
+
+    def __init__(
+        self, start: Callable[[Pool], Awaitable[Tunnel]], *, most: int, say: Callable[[str], None], there: str
+    ) -> None:
+        self._start, self._most, self._say, self._there = start, most, say, there
+        self._tunnels: list[Tunnel] = []
+        self._starting: asyncio.Task[None] | None = None
+        self._retry_at = 0.0
+        self._backoff = FIRST_BACKOFF
+        self._said: dict[str, float] = {}
+        self._ended = False
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions there are."""
+        return len(self._alive())
+
+    async def begin(self) -> None:
+        """Start the first session.
+
+        Raises:
+            SmSshError: why there can be none.
+        """
+        await self._add()
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry an accepted connection to its end; one that nobody can carry is broken."""
+        carrier = await self._choose()
+        if carrier is None:
+            local.reset(writer)
+            return
+        await carrier.carry(reader, writer)
+
+    def say(self, line: str) -> None:
+        """Print a line for the user, the same one at most once in SAID_AGAIN."""
+        now = time.monotonic()
+        if now - self._said.get(line, -SAID_AGAIN) >= SAID_AGAIN:
+            self._said[line] = now
+            self._say(line)
+
+    def refused(self) -> None:
+        """The node could not connect to the port."""
+        self.say(f"nothing answers at {self._there}: the connection was refused there")
+
+    async def end(self) -> None:
+        """End all sessions."""
+        self._ended = True
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+        await asyncio.gather(*(tunnel.end() for tunnel in self._tunnels))
+
+    async def _choose(self) -> Streams | Single | None:
+        """Return what carries the next connection. The caller uses it before anything is awaited."""
+        while not self._ended:
+            free = [tunnel.carrier for tunnel in self._alive() if tunnel.carrier and tunnel.carrier.takes_another]
+            if free:
+                best = min(free, key=lambda carrier: (carrier.stalled, carrier.load))
+                if best.stalled or best.load >= BUSY:
+                    self._grow()
+                if best.stalled and self._starting is not None:
+                    await asyncio.wait({self._starting})
+                    continue
+                if best.stalled:
+                    self.say(f"{self._there}: a connection that nobody reads holds up the others")
+                return best
+            if not self._grow(needed=True):
+                return None
+            assert self._starting is not None  # noqa: S101 - what _grow has said
+            await asyncio.wait({self._starting})
+        return None
+
+    def _grow(self, *, needed: bool = False) -> bool:
+        """Start one more session in the background if there may be one; return whether one is on its way."""
+        if self._starting is not None:
+            return True
+        alive = self._alive()
+        most = max(self._most, SINGLES) if any(isinstance(one.carrier, Single) for one in alive) else self._most
+        if len(alive) >= most:
+            if needed:
+                self.say(f"{self._there}: too many connections at once, one was turned away")
+            return False
+        if time.monotonic() < self._retry_at:
+            return False
+        self._starting = asyncio.create_task(self._grown())
+        return True
+
+    async def _grown(self) -> None:
+        try:
+            await self._add()
+        except SmSshError as error:
+            self._retry_at = time.monotonic() + self._backoff
+            self.say(f"{self._there}: {error.message}; trying again in {self._backoff:.0f} s at the earliest")
+            self._backoff = min(LONGEST_BACKOFF, self._backoff * 2)
+        finally:
+            self._starting = None
+
+    async def _add(self) -> None:
+        tunnel = await self._start(self)
+        self._backoff = FIRST_BACKOFF
+        self._tunnels = [*self._alive(), tunnel]
+
+    def over(self, tunnel: Tunnel) -> None:
+        """A session has ended by itself."""
+        if not self._ended and not isinstance(tunnel.carrier, Single):
+            why = f" ({tunnel.reason})" if tunnel.reason else ""
+            self.say(f"{self._there}: the session is over{why}; the next connection starts another")
+
+    def _alive(self) -> list[Tunnel]:
+        return [tunnel for tunnel in self._tunnels if not tunnel.is_over]
