@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from threading import Event
 from typing import Any
 
 from sm_ssh_entry import errors
@@ -73,7 +74,13 @@ def region_of(profile: str | None = None) -> str | None:
 
 
 def client(
-    service: str, *, region: str | None = None, profile: str | None = None, timeout: float = 20.0, attempts: int = 3
+    service: str,
+    *,
+    region: str | None = None,
+    profile: str | None = None,
+    timeout: float = 20.0,
+    attempts: int = 3,
+    **options: Any,
 ) -> Any:
     """Make a client for one AWS service.
 
@@ -83,6 +90,7 @@ def client(
         profile: profile; None: the environment's.
         timeout: seconds for one answer.
         attempts: tries in all, the first included, with botocore's standard back-off between them.
+        options: more of botocore's configuration.
 
     Raises:
         CredentialsMissing: the profile does not exist.
@@ -95,6 +103,7 @@ def client(
             connect_timeout=min(timeout, 5.0),
             read_timeout=timeout,
             retries={"mode": "standard", "total_max_attempts": attempts},
+            **options,
         )
         return _session(profile).create_client(service, region_name=region or region_of(profile), config=config)
 
@@ -115,6 +124,41 @@ def ca_bundle(profile: str | None = None) -> str:
     from botocore.httpsession import get_cert_path
 
     return str(_session(profile).get_config_variable("ca_bundle") or get_cert_path(True))
+
+
+def transfer(s3: Any, way: str, *, path: str, bucket: str, key: str, moved: Callable[[int], None], stop: Event) -> None:
+    """Move a file to or from a bucket, in parts at once, as boto3 does it.
+
+    Args:
+        s3: client.
+        way: ``upload`` or ``download``.
+        path: the file.
+        bucket: the bucket.
+        key: of the object.
+        moved: called with bytes as they go, from other threads.
+        stop: ends it early, with whatever it was about to raise.
+
+    Raises:
+        OSError: the file cannot be read or written.
+    """
+    from s3transfer.manager import TransferManager  # type: ignore[import-untyped]
+    from s3transfer.subscribers import BaseSubscriber  # type: ignore[import-untyped]
+
+    class Moved(BaseSubscriber):  # type: ignore[misc]  # s3transfer has no types
+        def on_progress(self, future: Any, bytes_transferred: int, **_: Any) -> None:  # noqa: ARG002 - its signature
+            moved(bytes_transferred)
+
+    with errors_of(action=f"s3:{'PutObject' if way == 'upload' else 'GetObject'}"), TransferManager(s3) as manager:
+        future = (
+            manager.upload(path, bucket, key, subscribers=[Moved()])
+            if way == "upload"
+            else manager.download(bucket, key, path, subscribers=[Moved()])
+        )
+        while not future.done():
+            if stop.wait(0.05):
+                future.cancel()
+                break
+        future.result()
 
 
 def code_of(error: BaseException) -> str:

@@ -63,11 +63,13 @@ def cp(
     from sm_ssh_entry.connect.copy.failures import AGAIN
 
     order = arguments.parse(words)
-    if via != _BUCKET_WAY and bucket:
+    if via != _BUCKET_WAY and bucket is not None:
         raise BadInput("--bucket needs --via s3")
     way = "" if via in (None, _BUCKET_WAY) else via or ""
     reach = Reach(region, profile, way, index or 0, identity or "")
-    options = copying.Options(parallel or 0, not no_verify, follow)
+    options = copying.Options(
+        parallel or 0, not no_verify, follow, by_bucket=via == _BUCKET_WAY, bucket=bucket or "", prefix=prefix
+    )
     started = time.monotonic()
     try:
         with shown() as picture:
@@ -80,11 +82,11 @@ def cp(
     if not tally.failures:
         return 0
     first = tally.failures[0]
-    if tally.files + len(tally.failures) == 1:
+    if len(tally.failures) == 1:
         raise first
     for error in tally.failures[:_MOST_LINES]:
         Lines().say(error.message)
-    raise type(first)(f"{len(tally.failures)} could not be copied", hint=f"{AGAIN}")
+    raise type(first)(f"{len(tally.failures)} files could not be copied", hint=AGAIN)
 
 
 def _summary(tally: Tally, seconds: float, output: str) -> None:

@@ -44,7 +44,7 @@ class Lines:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._said = self._began + _QUIET_SECONDS - _LINE_SECONDS
-        self._last = -1
+        self._last = 0
 
     def show(self, tally: Tally) -> None:
         """Say how far it is, if it is time to."""

@@ -48,11 +48,17 @@ class Options:
         parallel: sessions; 0: as many as suit the size.
         verify: whether SHA-256 of both sides must be the same.
         follow: also copy what links that lead out of a folder point to.
+        by_bucket: whether long files go by way of a bucket.
+        bucket: its name; ``""``: SageMaker's own.
+        prefix: what keys in it begin with.
     """
 
     parallel: int = 0
     verify: bool = True
     follow: bool = False
+    by_bucket: bool = False
+    bucket: str = ""
+    prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,8 @@ class _Copying:
 
         with self._shown():
             try:
+                if options.by_bucket:
+                    left = await self._by_bucket(left, link.remote, job)
                 if left:
                     await Crew(self._route, left, job, self._sessions(left)).run(link, close)
                 else:
@@ -135,6 +143,26 @@ class _Copying:
         if not tally.failures:
             self._kept.finish()
         return tally
+
+    async def _by_bucket(self, files: list[OneFile], remote: Remote, job: Job) -> list[OneFile]:
+        """Copy the long files by way of a bucket; return the others: those are as quick by a session."""
+        long = [file for file in files if not file.is_small]
+        for file in long:
+            file.forget_pieces()
+        if long:
+            from sm_ssh_entry.connect.copy.bucket import Bucket
+            from sm_ssh_entry.connect.copy.bucket_moves import BucketMoves
+            from sm_ssh_entry.connect.copy.bucket_node import BucketNode
+
+            access = self._route.reach.towards(self._order.target)
+            bucket = await asyncio.to_thread(Bucket, access, self._options.bucket, self._options.prefix)
+            node = BucketNode(self._route)
+            try:
+                await node.begin()
+                await BucketMoves(bucket, node, remote, job, up=self._order.up).run(long)
+            finally:
+                await node.end()
+        return [file for file in files if file.is_small]
 
     async def _left(self, files: list[OneFile], remote: Remote) -> list[OneFile]:
         """Return the files that an earlier run has not brought to their places."""

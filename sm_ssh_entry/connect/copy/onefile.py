@@ -159,6 +159,15 @@ class OneFile(ABC):
         found = self.copy.found
         self.job.journal.note(self.copy.to, Entry(found.size, found.changed, whole=True))
 
+    def forget_pieces(self) -> None:
+        """Begin anew: what an earlier run has left does not help on this way."""
+        self.job.tally.resumed -= self.spans.total
+        self._reset()
+
+    def arrived_by_other_ways(self) -> None:
+        """All of it is in the partial file, and no session has brought it there."""
+        self.todo.clear()
+
     def lose(self, remote: Remote) -> None:
         """Forget what a session had open: it is over."""
         self._handles.pop(remote, None)
