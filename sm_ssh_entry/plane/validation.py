@@ -58,11 +58,19 @@ def _models() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _sagemaker() -> Any:
-    """Return SageMaker's model, of which most operations are moto's; reading it takes a twentieth of a second."""
+    """Return SageMaker's model, of which most operations are moto's; reading it takes a twentieth of a second.
+
+    Its patterns are those of whole values, written without the anchors that SSM's have.
+    """
     from botocore.loaders import Loader
     from botocore.model import ServiceModel
 
-    return ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
+    model = Loader().load_service_model("sagemaker", "service-2")
+    whole = {
+        name: {**shape, "pattern": f"^(?:{shape['pattern']})$"} if "pattern" in shape else shape
+        for name, shape in model["shapes"].items()
+    }
+    return ServiceModel({**model, "shapes": whole}, "sagemaker")
 
 
 def load() -> None:

@@ -113,13 +113,22 @@ async def session(
     payload: int = 32768,
     **parameters: str,
 ) -> AsyncIterator[Session]:
-    """Start a session and be its client; at the end the client says goodbye, as ours does."""
+    """Start a session and be its client."""
     request: dict[str, Any] = {"Target": node_id}
     if document is not None:
         request["DocumentName"] = document
     if parameters:
         request["Parameters"] = {name: [value] for name, value in parameters.items()}
     started = await asyncio.to_thread(lambda: ssm.start_session(**request))
+    async with following(ssm, started, version=version, payload=payload) as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def following(
+    ssm: Any, started: dict[str, Any], *, version: str = "1.2.700.0", payload: int = 32768
+) -> AsyncIterator[Session]:
+    """Be the client of a session that was started; at the end the client says goodbye, as ours does."""
     client = Session(ssm, started, version=version, payload=payload)
 
     def take(event: events.Event) -> None:
