@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from sm_ssh_entry import contract
+from sm_ssh_entry.connect import nodes
 from sm_ssh_entry.connect.fleet import deregistration
 from sm_ssh_entry.connect.fleet.deregistration import Choice, Outcome
 from sm_ssh_entry.connect.fleet.pace import Pace
+from sm_ssh_entry.connect.nodes import Node
 from sm_ssh_entry.errors import AccessDenied, BadInput, NotFound, ServiceError
 from sm_ssh_entry.plane.server import PlaneThread
 from tests.connect.fleet.crowd import OURS, Crowd
@@ -54,7 +56,7 @@ def test_a_node_that_is_not_ours_stays_even_if_it_is_named(crowd: Crowd, ssm: An
     with pytest.raises(BadInput, match="it stays"):
         deregistration.candidates(ssm, Choice(node_id=node_id))
     # Nor if somebody hands it over all the same.
-    listed = list(deregistration.nodes.describe(ssm, [{"Key": "InstanceIds", "Values": [node_id]}]))
+    listed = list(nodes.describe(ssm, [{"Key": "InstanceIds", "Values": [node_id]}]))
     assert deregistration.remove(ssm, listed, Choice(), Outcome()).not_ours == 1
     assert crowd.left() == {node_id}
 
@@ -128,7 +130,7 @@ def test_an_answer_that_one_gone_node_spoils_is_asked_for_one_by_one() -> None:
                 raise ServiceError("no such node", code="InvalidInstanceId")
             return {"InstanceInformationList": [{"InstanceId": ids[0], "PingStatus": "Online"}]}
 
-    there = [deregistration.Node(node_id) for node_id in ("mi-gone", "mi-back")]
+    there = [Node(node_id) for node_id in ("mi-gone", "mi-back")]
     outcome = deregistration.remove(Ssm(), there, WEEK, Outcome())
     assert (outcome.gone, outcome.alive, outcome.removed) == (1, 1, 0)
 
