@@ -14,6 +14,7 @@ from sm_ssh_entry.connect.doctor.case import Case, Network
 from sm_ssh_entry.connect.doctor.findings import Finding, bad, ok, unchecked
 
 _HTTPS = 443
+_GONE = {"deleting", "deleted", "rejected", "expired", "failed"}
 _NOT_IN_VPC = "it is not in a VPC of yours"
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 # Agents from this version on get their commands by ssmmessages where there is no ec2messages.
@@ -123,7 +124,11 @@ def _endpoint(case: Case, service: str, spare: str = "") -> Finding:
     with aws.errors_of(action="ec2:DescribeVpcEndpoints"):
         answer = case.client("ec2").describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [case.network.vpc]}])
     name = f".{case.region}.{service}"
-    there = [one for one in answer["VpcEndpoints"] if str(one["ServiceName"]).endswith(name)]
+    there = [
+        one
+        for one in answer["VpcEndpoints"]
+        if str(one["ServiceName"]).endswith(name) and str(one.get("State", "")).lower() not in _GONE
+    ]
     if not there:
         if case.network.way_out:
             return ok(f"no endpoint; the way is {case.network.way_out}")
