@@ -93,7 +93,7 @@ class Pool:
         while not self._ended:
             free = [tunnel.carrier for tunnel in self._alive() if tunnel.carrier and tunnel.carrier.takes_another]
             if free:
-                best = min(free, key=lambda carrier: (carrier.stalled, carrier.load))
+                best = min(free, key=lambda one: (one.stalled, one.load))
                 if best.stalled or best.load >= BUSY:
                     self._grow()
                 if best.stalled and self._starting is not None:

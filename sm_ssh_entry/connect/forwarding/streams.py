@@ -1,8 +1,8 @@
 """Many connections in one session (smux).
 
 smux version 1 has no windows: what comes for a program that does not read has to be kept or to stop the session. It
-is kept up to smux's own receive pool; then the session is not read, and the others in it wait. ``stalled`` says so, and
-``pool`` gives new connections to other sessions.
+is kept up to smux's own receive pool; then the session is not read, and the others in it wait. ``stalled`` says so
+before it comes to that, and ``pool`` gives new connections to other sessions.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from sm_ssh_entry.pump import PumpError
 from sm_ssh_entry.wire.errors import RemoteProtocolError
 from sm_ssh_entry.wire.smux import MAX_STREAMS, KeepaliveTimeout, MuxSession, StreamClosed, StreamData, StreamOpened
 
+#: Bytes that wait for programs above which a session gets no new connection where there is another.
+STALLED_BYTES = 1 << 20
+
 
 class Streams:
     """The connections of one session.
@@ -31,6 +34,7 @@ class Streams:
         self._send = send
         self._mux = MuxSession(client=True, keepalive=keepalive)
         self._locals: dict[int, Local] = {}
+        self._waiting = 0
         self._sending = asyncio.Lock()
         self._flushes: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
@@ -48,8 +52,8 @@ class Streams:
 
     @property
     def stalled(self) -> bool:
-        """Whether a program that does not read holds up the others."""
-        return not self._mux.readable
+        """Whether programs that do not read hold up the others, or soon will."""
+        return self._waiting > STALLED_BYTES
 
     async def receive(self, data: bytes) -> None:
         """Take bytes of the session; returns when there is room for more.
@@ -61,10 +65,11 @@ class Streams:
             if isinstance(event, StreamOpened):
                 raise RemoteProtocolError("the agent opens a connection towards this side")
             if isinstance(event, StreamData):
+                self._waiting += len(event.data)
                 self._locals[event.stream_id].give(event.data)
             elif isinstance(event, StreamClosed):
                 self._locals[event.stream_id].finish()
-        while self.stalled and not self._lost.done():
+        while not self._mux.readable and not self._lost.done():
             self._room.clear()
             await self._room.wait()
 
@@ -134,6 +139,7 @@ class Streams:
             task.exception()  # Seen by whoever waits, or of no interest to anybody.
 
     def _taken(self, count: int) -> None:
+        self._waiting -= count
         self._mux.consumed(count)
         if self._mux.readable:
             self._room.set()
