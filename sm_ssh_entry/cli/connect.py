@@ -14,6 +14,7 @@ from sm_ssh_entry.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from sm_ssh_entry.connect.access import Reach
+    from sm_ssh_entry.connect.names import Target
 
 _PRINT_CONFIG = "--print-config"
 share_option = click.option(
@@ -56,7 +57,7 @@ def connect(reach: Reach, print_config: bool, share: bool, name: str | None, wor
 
         interactive = not split.command and sys.stdin.isatty()
         share = share and sharing.allowed(split.letters)
-        return ssh_client.run(argv(_shared(reach, argv, share=share, create=interactive)), kept)
+        return ssh_client.run(argv(_shared(target, reach, argv, share=share, create=interactive)), kept)
 
 
 @click.command(context_settings=raw_words())
@@ -82,14 +83,17 @@ def run(reach: Reach, share: bool, name: str, words: tuple[str, ...]) -> int:
         def argv(shared: Sequence[str], extra: Sequence[str] = ()) -> list[str]:
             return ssh_command.ssh_argv(target, proxy, ours, options, extra=extra, shared=shared)
 
-        shared = _shared(reach, argv, share=share, create=False)
+        shared = _shared(target, reach, argv, share=share, create=False)
         return ssh_client.run_logged(argv(shared, ssh_client.options_for_log(kept)), kept)
 
 
-def _shared(reach: Reach, argv: Callable[[Sequence[str]], list[str]], *, share: bool, create: bool) -> Sequence[str]:
+def _shared(
+    target: Target, reach: Reach, argv: Callable[[Sequence[str]], list[str]], *, share: bool, create: bool
+) -> Sequence[str]:
     """Return the options that say whether a login shares a connection.
 
     Args:
+        target: whom to reach.
         reach: how the name is to be reached.
         argv: makes ssh's command line from such options.
         share: whether it may.
@@ -97,6 +101,7 @@ def _shared(reach: Reach, argv: Callable[[Sequence[str]], list[str]], *, share: 
     """
     from sm_ssh_entry.connect import sharing
 
+    reach = replace(reach, region=reach.region or target.region or None)
     if not share or not sharing.wanted():
         return sharing.OWN
     return sharing.options(reach, argv, lambda line: click.echo(f"sm-ssh: {line}", err=True), create=create)

@@ -25,6 +25,7 @@ from sm_ssh_entry.errors import SmSshError, TimedOut
 
 SHARE_VARIABLE = "SM_SSH_SHARE"
 PERSIST_SECONDS = 60
+_SHARES = os.name == "posix"
 # What botocore reads to decide on account, region and endpoint.
 ENVIRONMENT = (
     "AWS_PROFILE",
@@ -50,7 +51,7 @@ _ALONE = frozenset("LRDWNfwAXYSOM")
 
 def wanted() -> bool:
     """Whether connections are to be shared here: the system's ``ssh`` can, and the user did not say no."""
-    return os.name == "posix" and os.environ.get(SHARE_VARIABLE, "").lower() not in ("no", "false", "0", "off")
+    return _SHARES and os.environ.get(SHARE_VARIABLE, "").lower() not in ("no", "false", "0", "off")
 
 
 def allowed(letters: Set[str]) -> bool:
