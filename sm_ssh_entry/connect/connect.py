@@ -62,20 +62,22 @@ def find_place(login: Login) -> Login:
     place = places.find(login.access, login.target, login.reach)
     for remark in place.remarks:
         login.tell(remark)
-    return replace(login, place=place, port=port_of(place.node, login.port))
+    return replace(login, place=place, port=port_of(place.node, login.port), way=_way(place))
 
 
 def authorize_key(login: Login) -> Login:
-    """Make sure that the node takes one of our keys; where nothing can be pushed, say so if ours is not known there."""
+    """Make sure that the node takes one of our keys; where none can be pushed, say so at the first time."""
     node, candidates = login.place.node, keys.candidates(login.reach.identity)
     if not (login.place.native or login.place.hop):
         return replace(login, key=push.authorize(login.access.client("ssm"), node, candidates))
+    from sm_ssh_entry.connect import trust
+
     listed = node.tag(contract.TAG_KEY_FINGERPRINTS)
     known = keys.known(candidates, listed)
-    if not known and (listed or login.place.hop):
+    if not known and (listed or login.place.hop) and not trust.is_known(login.target.alias, login.way):
         login.tell(
             f"{login.place.hop or node.host} has to know your key already, as none can be pushed this way: "
-            f"put {candidates[0].identity.name} into {contract.SSH_AUTHORIZED_KEYS} of the job"
+            f"if it refuses, put {candidates[0].identity.name} into {contract.SSH_AUTHORIZED_KEYS} of the job"
         )
     return replace(login, key=known or candidates[0])
 
@@ -85,16 +87,10 @@ def pin_host_key(login: Login) -> Login:
 
     Where no tag tells the key of what is meant, it is learned when it is first seen.
     """
-    node, host_key = login.place.node, login.place.node.tag(contract.TAG_HOST_KEY)
-    if login.place.hop:
-        return replace(login, way=node.node_id)
-    if login.place.native:
-        began = node.registered.isoformat() if node.registered else ""
-        return replace(login, way=f"{node.node_id}@{began}")
-    if host_key:
-        hostkeys.pin((login.target.alias, node.node_id), host_key)
-        return login
-    return replace(login, way=node.node_id)
+    if not login.way:
+        node = login.place.node
+        hostkeys.pin((login.target.alias, node.node_id), node.tag(contract.TAG_HOST_KEY))
+    return login
 
 
 def start_session(login: Login) -> Ticket | Jump:
@@ -155,6 +151,14 @@ def _load_session() -> None:
     import websockets.asyncio.client  # noqa: F401 - the imports are the purpose
 
     from sm_ssh_entry.connect import session  # noqa: F401
+
+
+def _way(place: Place) -> str:
+    """Return by what a container is known whose host key no tag tells; ``""``: a tag does."""
+    node = place.node
+    if place.native:
+        return f"{node.node_id}@{node.registered.isoformat() if node.registered else ''}"
+    return node.node_id if place.hop or not node.tag(contract.TAG_HOST_KEY) else ""
 
 
 def port_of(node: Node, default: int = DEFAULT_PORT) -> int:

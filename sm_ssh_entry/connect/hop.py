@@ -31,9 +31,8 @@ def jump(access: Access, target: Target, described: Mapping[str, Any] | None) ->
         if jobs.has_ended(described):
             return None
         native.check_number(target, described)
-    found = registered.Search(access, replace(target, node="")).matching()
-    online = [node for node in found if node.online and node.label]
-    if not online:
-        return None
     ssm = access.client("ssm")
-    return nodes.with_tags(ssm, min(online, key=lambda node: names.rank(node.label)))
+    found = [node for node in registered.Search(access, replace(target, node="")).matching() if node.online]
+    tagged = nodes.parallel(lambda node: node if node.label else nodes.with_tags(ssm, node), found)
+    labelled = [node for node in tagged if node.label]
+    return nodes.with_tags(ssm, min(labelled, key=lambda node: names.rank(node.label))) if labelled else None

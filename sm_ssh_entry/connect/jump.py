@@ -25,8 +25,9 @@ from sm_ssh_entry.errors import NotFound, SessionFailed, SmSshError
 _CHUNK = 1 << 16
 _STDOUT = 1
 # The shared connection of somebody else may be used, never made: it would outlive us with our pipes in its hands.
-_OPTIONS = ("-o", "ControlMaster=no", "-o", "ControlPersist=no", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=60")
-# sshd's words for what became of the connection that it was asked to make (OpenSSH, channels.c and serverloop.c).
+_OPTIONS = ("-o", "ControlMaster=no", "-o", "ControlPersist=no", "-o", "LogLevel=INFO", "-o", "ConnectTimeout=60")
+# sshd's words for what became of the connection that it was asked to make, which ssh repeats at its usual level
+# (OpenSSH, channels.c and serverloop.c).
 _UNKNOWN_NAME = ("Name or service not known", "nodename nor servname", "Temporary failure in name resolution")
 _UNREACHABLE = ("Connection refused", "No route to host", "Connection timed out", "Network is unreachable")
 _FORBIDDEN = "administratively prohibited"

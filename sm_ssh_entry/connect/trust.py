@@ -25,7 +25,7 @@ def watcher(alias: str, way: str, tell: Callable[[str], None]) -> Callable[[byte
         way: by what the container is known; ``""``: its key comes from a tag and there is nothing to learn.
         tell: takes one line for the user.
     """
-    if not way or _is_known(alias, way):
+    if not way or is_known(alias, way):
         return lambda _: None
     sight = FirstSight()
 
@@ -46,19 +46,24 @@ def watcher(alias: str, way: str, tell: Callable[[str], None]) -> Callable[[byte
     return watch
 
 
+def is_known(alias: str, way: str) -> bool:
+    """Whether ``ssh`` has a key for a name, and it is the one that was learned by this way.
+
+    Args:
+        alias: what ``ssh`` looks the key up by, lower case.
+        way: by what the container is known.
+    """
+    pinned = [line.split(" ", 1)[1] for line in folder.read(hostkeys.known_hosts()).splitlines() if _is_of(line, alias)]
+    notes = set(folder.read(_file()).splitlines())
+    return len(pinned) == 1 and _line(alias, way, pinned[0]) in notes
+
+
 def _file() -> Path:
     return folder.private_folder() / "first_seen"
 
 
 def _line(alias: str, way: str, key: str) -> str:
     return f"{alias} {way} {hostkeys.fingerprint(key)}"
-
-
-def _is_known(alias: str, way: str) -> bool:
-    """Whether ``ssh`` has a key for this name, and it is the one that was learned by this way."""
-    pinned = [line.split(" ", 1)[1] for line in folder.read(hostkeys.known_hosts()).splitlines() if _is_of(line, alias)]
-    notes = set(folder.read(_file()).splitlines())
-    return len(pinned) == 1 and _line(alias, way, pinned[0]) in notes
 
 
 def _is_of(line: str, alias: str) -> bool:

@@ -133,34 +133,44 @@ def public(path: Path) -> str:
 
 
 class Sshd:
-    """A real sshd on a loopback port, with one user's keys: ours."""
+    """A real sshd on a loopback port, with one user's keys: ours.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: where it keeps its files.
+        address: which of the loopback addresses.
+        port: 0: any that is free.
+    """
+
+    def __init__(self, folder: Path, address: str = "127.0.0.1", port: int = 0) -> None:
+        self.folder, self.address = folder, address
         folder.mkdir()
         self.host_key = keygen(folder / "host")
         self.keys = folder / ".ssh" / "authorized_keys"
         self.keys.parent.mkdir(mode=0o700)
         self.keys.touch()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
+        with socket.create_server((address, port)) as probe:
             self.port = int(probe.getsockname()[1])
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Sshd:
         """Start it, with the host key that lies there now; return when it listens."""
-        assert SSHD
         Path("/run/sshd").mkdir(exist_ok=True) if os.geteuid() == 0 else None
         config = self.folder / "config"
         config.write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.folder}/host\nPidFile none\n"
+            f"Port {self.port}\nListenAddress {self.address}\nHostKey {self.folder}/host\nPidFile none\n"
             f"AuthorizedKeysFile {self.keys}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
             f"KbdInteractiveAuthentication no\nMaxStartups 100\nSubsystem sftp internal-sftp\n"
         )
         log = (self.folder / "log").open("ab")
-        self._process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stdout=log, stderr=log)
+        self._process = subprocess.Popen(self.argv(config), stdout=log, stderr=log)
         log.close()
         wait_until(self._listens, what="sshd")
         return self
+
+    def argv(self, config: Path) -> list[str]:
+        """Its command line."""
+        assert SSHD
+        return [SSHD, "-D", "-e", "-f", str(config)]
 
     def stop(self) -> None:
         """Stop it."""
@@ -175,7 +185,7 @@ class Sshd:
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.address, self.port)) == 0
 
 
 def counted(client: Any) -> Counter[str]:
