@@ -25,7 +25,7 @@ from sm_ssh_entry.errors import (
     Throttled,
     Unreachable,
 )
-from sm_ssh_entry.pump import WebSocketLike, open_websocket
+from sm_ssh_entry.pump import Pace, WebSocketLike, open_websocket
 from sm_ssh_entry.wire.channel import DataChannel, Role
 from sm_ssh_entry.wire.openers import OpenClientChannel
 
@@ -35,6 +35,8 @@ CLIENT_VERSION = "1.2.700.0"
 # (ssh_command.ALIVE_INTERVAL, ALIVE_COUNT), has our word before it gives up by itself.
 REDIAL_SECONDS = 90.0
 START_SECONDS = 20.0
+#: How soon a connection that says nothing is doubted.
+PACE = Pace()
 _OPEN_SECONDS = 10.0
 
 T = TypeVar("T")

@@ -17,15 +17,15 @@ from sm_ssh_entry.connect import channel, opening
 from sm_ssh_entry.connect.ending import Ending
 from sm_ssh_entry.connect.opening import Ticket
 from sm_ssh_entry.errors import SessionFailed, SmSshError
-from sm_ssh_entry.pump import Pace, Pump, PumpError
+from sm_ssh_entry.pump import Pump, PumpError
 from sm_ssh_entry.wire import events as ev
 
 # How long the node has to confirm the end, how long the connection to close, and how long the API call may take: on a
 # network that works, and on one that does not answer.
 _CONFIRM_SECONDS = 0.3
-_CLOSE_SECONDS = 0.2
+_CLOSE_SECONDS = 0.1
 _CALL_SECONDS = 5.0
-_HUNG_CALL_SECONDS = 0.4
+_HUNG_CALL_SECONDS = 0.5
 
 
 class Line:
@@ -37,7 +37,6 @@ class Line:
         ending: our side's end.
         tell: takes one line for the user.
         on_trouble: told when the other end is silent or the connection lost, and ``""`` when that is over.
-        pace: how soon a silent connection is doubted.
         options: what ``channel.client_channel`` takes.
     """
 
@@ -49,7 +48,6 @@ class Line:
         *,
         tell: Callable[[str], None] = lambda _: None,
         on_trouble: Callable[[str], None] = lambda _: None,
-        pace: Pace = Pace(),  # noqa: B008 - frozen
         **options: Any,
     ) -> None:
         #: Why it failed, the first reason; None: it has not.
@@ -61,7 +59,7 @@ class Line:
             channel.client_channel(**options),
             self._dialer.dial,
             redial_for=channel.REDIAL_SECONDS,
-            pace=pace,
+            pace=channel.PACE,
             on_trouble=on_trouble,
         )
         self._ended = self._answers = False
@@ -126,8 +124,7 @@ class Line:
         with contextlib.suppress(Exception):
             await self.pump.terminate()
         await asyncio.wait({self._pumping}, timeout=_CONFIRM_SECONDS)
-        self._answers = self.pump.connected and (not self.pump.channel.unacknowledged or await asking)
-        asking.cancel()
+        self._answers = await asking
         if not self._pumping.done():
             with contextlib.suppress(Exception):
                 await self.pump.close(flush_for=0.0)

@@ -40,6 +40,7 @@ class Guard:
     ) -> None:
         self._channel, self._dial, self._on_trouble = channel, dial, on_trouble
         self._watch = Watch(pace)
+        self._heard = asyncio.Event()
         self._troubled = False
         self._socket: WebSocketLike | None = None
         self._spare: asyncio.Task[WebSocketLike] | None = None
@@ -57,6 +58,7 @@ class Guard:
     def heard(self) -> None:
         """Something has come over the connection."""
         self._watch.heard(time.monotonic())
+        self._heard.set()
 
     def trouble(self, what: str) -> None:
         """Say what is wrong, once; ``""``: nothing any more."""
@@ -65,12 +67,13 @@ class Guard:
             self._on_trouble(what)
 
     async def answers(self, timeout: float) -> bool:
-        """Return whether the connection answers a ping within ``timeout`` seconds."""
-        try:
-            await asyncio.wait_for(self._ask(), timeout)
-        except losses():
-            return False
-        return True
+        """Return whether anything is heard within ``timeout`` seconds; a ping asks for it."""
+        self._heard.clear()
+        asking = asyncio.create_task(self._ask_quietly())
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._heard.wait(), timeout)
+        asking.cancel()
+        return self._heard.is_set()
 
     async def run(self, is_read: Callable[[], bool]) -> None:
         """Watch the connection; returns when another one stands in its place.
@@ -124,15 +127,11 @@ class Guard:
             if not spare.cancelled() and spare.exception() is None:
                 abort(spare.result())
 
-    async def _ask(self) -> None:
-        if self._socket is None:
-            raise ConnectionError("no connection")
-        await (await self._socket.ping())
-        self.heard()
-
     async def _ask_quietly(self) -> None:
-        with contextlib.suppress(*losses()):  # the reader finds out, too
-            await self._ask()
+        if self._socket is not None:
+            with contextlib.suppress(*losses()):  # the reader finds out, too
+                await (await self._socket.ping())
+                self.heard()
 
     async def _open_spare(self) -> bool:
         """Open another connection while the old one stands: the attempt also shows whether the session is over.

@@ -145,7 +145,7 @@ class Pump:
         return await self._wait(lambda: not self.channel.unacknowledged, timeout)
 
     async def answers(self, timeout: float) -> bool:
-        """Return whether the connection answers a ping within ``timeout`` seconds."""
+        """Return whether anything is heard within ``timeout`` seconds; a ping asks for it."""
         return await self._guard.answers(timeout)
 
     async def send_data(self, data: bytes | memoryview, *, stderr: bool = False) -> None:

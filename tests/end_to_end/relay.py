@@ -1,4 +1,4 @@
-"""A bad network between a client and the plane: a reverse proxy that cuts, loses, doubles and reorders.
+"""A bad network between a client and the plane: a reverse proxy that cuts, freezes, loses, doubles and reorders.
 
 It understands WebSocket frames, so that what it loses is a whole message, as a lossy relay loses it; TCP itself would
 repair the loss of a packet.
@@ -43,6 +43,7 @@ class Relay:
         self.lost = self.doubled = self.swapped = self.passed = 0
         self._target = target
         self._random = random.Random(seed)
+        self.opened = 0
         self._sockets: set[web.WebSocketResponse] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -63,11 +64,21 @@ class Relay:
         self.weather.down = True
         asyncio.run_coroutine_threadsafe(self._break(), self._loop).result(20)
 
+    def freeze(self) -> None:
+        """Pass nothing on and answer nothing, and close nothing either, until ``thaw``: a network that went away."""
+        asyncio.run_coroutine_threadsafe(self._freeze(), self._loop).result(20)
+
+    def thaw(self) -> None:
+        """Go on: what was sent meanwhile arrives, as TCP would bring it."""
+        asyncio.run_coroutine_threadsafe(self._thaw(), self._loop).result(20)
+
     def mend(self) -> None:
         """Take connections again."""
         self.weather.down = False
 
     async def _start(self) -> None:
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self._client = aiohttp.ClientSession(auto_decompress=False)
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/{path:.*}", self._handle)
@@ -89,7 +100,22 @@ class Relay:
             if transport is not None:
                 transport.abort()
 
+    async def _freeze(self) -> None:
+        self._flowing.clear()
+        for transport in self._transports():
+            transport.pause_reading()
+
+    async def _thaw(self) -> None:
+        self._flowing.set()
+        for transport in self._transports():
+            transport.resume_reading()
+
+    def _transports(self) -> list[asyncio.Transport]:
+        found = [socket._req.transport for socket in self._sockets if socket._req is not None]
+        return [one for one in found if isinstance(one, asyncio.Transport) and not one.is_closing()]
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        await self._flowing.wait()
         if self.weather.down:
             if request.transport is not None:
                 request.transport.abort()
@@ -109,6 +135,7 @@ class Relay:
         near = web.WebSocketResponse(max_msg_size=1 << 24, compress=False)
         await near.prepare(request)
         self._sockets.add(near)
+        self.opened += 1
         headers = {
             name: value
             for name, value in request.headers.items()
@@ -138,6 +165,7 @@ class Relay:
         held: bytes | None = None
         while True:
             message = await receive()
+            await self._flowing.wait()
             if message.type is aiohttp.WSMsgType.TEXT:
                 await send_text(message.data)
             elif message.type is not aiohttp.WSMsgType.BINARY:

@@ -25,7 +25,7 @@ if sys.platform != "win32":
 _STDIN, _STDOUT = 0, 1
 _CHUNK = 1 << 16
 # Standard output is the terminal, standard input the pipe; "ready" says that the settings have been read.
-_KEEPER = 'saved=$(stty -g <&1 2>/dev/null) || exit; echo ready >&2; read -r line || stty "$saved" <&1'
+_KEEPER = 'exec 3<&1; saved=$(stty -g <&3 2>&1) || exit; echo ready >&2; read -r line || stty "$saved" <&3'
 
 
 class PosixTerminal:

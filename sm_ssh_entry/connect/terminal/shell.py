@@ -95,7 +95,8 @@ class _Shell:
         self.line = Line(ticket, client, ending, tell=self._notice, on_trouble=self._trouble)
         self._output: stdio.Output
         self._escapes, self._screen = Escapes(), Screen()
-        self._greeted = self._closed_line = False
+        self._greeted, self._closed_line = False, True
+        self._end_of_line = b""
         self._waiting = bytearray()
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -112,6 +113,8 @@ class _Shell:
         Raises:
             SessionFailed: it broke, or never came to life.
         """
+        # A shell takes a last line that has no end as if it had one; a program gets it as it is.
+        self._end_of_line = _END_OF_INPUT if is_command else b"\n"
         self._terminal.enter()
         self._output = stdio.Output(self._terminal.write, self._ending.over)
         self.line.begin(self._take)
@@ -218,7 +221,7 @@ class _Shell:
         """Type what ends input on a terminal: once more behind a line without its end, and for whoever reads next."""
         with contextlib.suppress(PumpError):
             if not self._closed_line:
-                await self.line.pump.send_data(_END_OF_INPUT)
+                await self.line.pump.send_data(self._end_of_line)
             while True:
                 await self.line.pump.send_data(_END_OF_INPUT)
                 await asyncio.sleep(_EOF_SECONDS)
