@@ -88,7 +88,10 @@ def list_nodes(  # noqa: PLR0917 - click hands over the options by name
 )
 @click.argument("name")
 def wait(reach: Reach, timeout: float, goal: str, name: str) -> int:
-    """Wait until NAME is Online and print its node's id. Ends early when the job has ended or does not exist."""
+    """Wait until NAME is Online, or what --for says, and print its node's id.
+
+    Ends early when the job has ended or does not exist.
+    """
     from sm_ssh_entry.connect import arrival, diagnose, names
     from sm_ssh_entry.errors import Unreachable
 
@@ -100,10 +103,10 @@ def wait(reach: Reach, timeout: float, goal: str, name: str) -> int:
         print(f"{time.monotonic() - started:5.0f} s  {target.host}: {line}", file=sys.stderr, flush=True)
 
     try:
-        node = arrival.wait(access, target, timeout=timeout, progress=progress)
+        node = arrival.wait(access, target, timeout=timeout, progress=progress, goal=goal, reach=reach)
     except Unreachable as error:
         raise diagnose.call_failed(error, access) from error
-    progress(f"Online as {node.node_id}")
+    progress({"registered": "registered", "online": "Online", "ssh": "its sshd answers"}[goal] + f" as {node.node_id}")
     click.echo(node.node_id)
     return 0
 

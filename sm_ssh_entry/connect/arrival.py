@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sm_ssh_entry.connect import diagnose, jobs, registered
-from sm_ssh_entry.connect.access import Access
+from sm_ssh_entry.connect import diagnose, jobs, opening, places, registered
+from sm_ssh_entry.connect.access import Access, Reach
 from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.connect.nodes import Node
+from sm_ssh_entry.connect.places import Place
 from sm_ssh_entry.errors import ConnectionLost, NotRegistered, SmSshError, Throttled, TimedOut
 
+REGISTERED, ONLINE, SSH = "registered", "online", "ssh"
+GOALS = (REGISTERED, ONLINE, SSH)
+_GOAL_WORDS = {REGISTERED: "registered", ONLINE: "Online", SSH: "reachable by ssh"}
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 3.0
 # How often SageMaker is asked: a job's status changes seldom, and DescribeTrainingJob is throttled early.
@@ -21,14 +25,24 @@ _JOB_PAUSE = 5.0
 _SUBMISSION_GRACE = 15.0
 
 
-def wait(access: Access, target: Target, *, timeout: float, progress: Callable[[str], None]) -> Node:
-    """Wait until a node is Online and return it.
+def wait(
+    access: Access,
+    target: Target,
+    *,
+    timeout: float,
+    progress: Callable[[str], None],
+    goal: str = ONLINE,
+    reach: Reach = Reach(),  # noqa: B008 - frozen
+) -> Node:
+    """Wait until a node is Online, or as far as is asked for, and return it.
 
     Args:
         access: account and region.
         target: whom to wait for.
         timeout: seconds.
         progress: told one line whenever something has changed.
+        goal: one of GOALS.
+        reach: which way, and which of several.
 
     Raises:
         NotFound: there is no such job.
@@ -36,23 +50,23 @@ def wait(access: Access, target: Target, *, timeout: float, progress: Callable[[
         ConnectionLost: the job has ended and its node is gone.
         TimedOut: the deadline passed; the message says how far it got.
     """
-    search = registered.Search(access, target)
+    look = _looker(access, target, reach, goal)
     watch = _Watch(access, target, progress)
     started = time.monotonic()
     pause, clock = _FIRST_PAUSE, threading.Event()
     while True:
-        node = _online(search, target, watch)
+        node = _there(look, target, watch)
         if node:
             return node
         waited = time.monotonic() - started
         watch.ask_job(waited)
         if waited + pause > timeout:
             clock.wait(max(0.0, timeout - waited))
-            node = _online(search, target, watch)
+            node = _there(look, target, watch)
             if node:
                 return node
             raise TimedOut(
-                f"{target.host} was not Online within {timeout:g} s: {watch.state}",
+                f"{target.host} was not {_GOAL_WORDS[goal]} within {timeout:g} s: {watch.state}",
                 hint="wait longer with --timeout, or look at the job's log",
             )
         clock.wait(pause)
@@ -97,9 +111,49 @@ class _Watch:
             self.tell(f"{job.noun} is {job.state}, no node has registered")
 
 
-def _online(search: registered.Search, target: Target, watch: _Watch) -> Node | None:
+def _looker(access: Access, target: Target, reach: Reach, goal: str) -> Callable[[], Node | None]:
+    """Return what looks once whether the goal is reached."""
+    if reach.via == "native" or target.kind == "hyperpod":
+
+        def place() -> Place | None:
+            return places.look(access, target, reach)
+    else:
+        search = registered.Search(access, target, reach.index)
+        if goal == REGISTERED:
+            return lambda: _first_alive(search.matching())
+
+        def place() -> Place | None:
+            found = search.find()
+            return Place(found.node) if found else None
+
+    def look() -> Node | None:
+        found = place()
+        if found and goal == SSH:
+            _require_sshd(access, found)
+        return found.node if found else None
+
+    return look
+
+
+def _first_alive(found: Sequence[Node]) -> Node | None:
+    """Return a node that is Online or on its way there: one that never reported. Those that were lost are others."""
+    return next((node for node in found if node.online or not node.agent_version), None)
+
+
+def _require_sshd(access: Access, place: Place) -> None:
+    """Open a session and raise NotRegistered until an sshd answers: that is when the login would work."""
+    from sm_ssh_entry.connect import greeting
+    from sm_ssh_entry.connect.connect import port_of
+
+    port = port_of(place.node)
+    ticket = places.start(access, place, opening.DOCUMENT, {"portNumber": str(port)}, reason="sm-ssh wait")
+    if not greeting.is_sshd(greeting.read(ticket, lambda: access.client("ssm"))):
+        raise NotRegistered(f"{place.node.node_id} is Online, its sshd does not answer on port {port}")
+
+
+def _there(look: Callable[[], Node | None], target: Target, watch: _Watch) -> Node | None:
     try:
-        found = search.find()
+        return look()
     except NotRegistered as error:
         watch.tell(error.message)
         return None
@@ -108,4 +162,3 @@ def _online(search: registered.Search, target: Target, watch: _Watch) -> Node | 
         # Without the name, which stands before it, and without the time, which would make it a new state each second.
         watch.tell(error.message.removeprefix(f"{target.host}: ").partition(", last heard")[0])
         return None
-    return found.node if found else None

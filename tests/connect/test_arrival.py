@@ -114,3 +114,13 @@ def test_a_job_as_sagemaker_describes_it(laptop: Laptop) -> None:
     assert found is not None
     assert (found.noun, found.name) == ("processing job", "p")
     assert found.status
+
+
+def test_registered_is_enough_where_that_is_asked_for(fleet: Fleet, laptop: Laptop, job: list[Job | None]) -> None:
+    job.append(Job("training job", "j", "InProgress", "Training"))
+    fleet.add("j", online=False)
+    with pytest.raises(TimedOut, match="was not registered within"):
+        arrival.wait(Access(), TARGET, timeout=0.3, progress=print, goal=arrival.REGISTERED)
+    fresh = fleet.add("j", online=False, registered=-5.0, reported=False)
+    found = arrival.wait(Access(), TARGET, timeout=0.3, progress=print, goal=arrival.REGISTERED)
+    assert found.node_id == fresh
