@@ -77,7 +77,8 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PlaneThread,
     """A job of eight nodes, of which the first has registered."""
     folder = tmp_path_factory.mktemp("job")
     with PlaneThread() as plane:
-        jump = Jump(folder / "jump").start()
+        jump = Jump(folder / "jump")
+        jump.start()
         hidden = Sshd(folder / "hidden", "127.0.0.7", jump.port).start()
         agent = Agent(plane, aws(plane), folder / "root", folder / "log", extra={"HOME": str(jump.folder)})
         running = {"name": "My-Job", "region": "us-east-1", "nodes": 8}
