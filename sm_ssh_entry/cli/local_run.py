@@ -13,12 +13,13 @@ from sm_ssh_entry import contract
 from sm_ssh_entry.errors import BadInput
 
 _VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_KINDS = {"training": "training", "processing": "processing", "serve": "inference"}
+_KINDS = {kind: kind for kind in contract.KINDS if kind != "hyperpod"} | {"serve": "inference"}
 
 
 @click.command()
 @click.option("--image", default="", metavar="TAG", help="Run in containers of this image; default: as processes.")
 @click.option("--kind", type=click.Choice(list(_KINDS)), default="training", show_default=True, help="What it is.")
+@click.option("--native", is_flag=True, help="Switch SageMaker's own way in on as well; of one process.")
 @click.option("--name", default=None, help="Job's name; default: one with the time in it.")
 @click.option("--nodes", type=int, default=1, show_default=True, help="How many nodes, algo-1 and so on.")
 @click.option("--wait", "wait_seconds", type=click.IntRange(0), default=0, help="Hold the command so many seconds.")
@@ -41,6 +42,7 @@ def run_job(  # noqa: PLR0917 - click passes what the options above name
     name: str | None,
     nodes: int,
     wait_seconds: int,
+    native: bool,
     variables: tuple[str, ...],
     channels: tuple[str, ...],
     hyperparameters: tuple[str, ...],
@@ -66,6 +68,7 @@ def run_job(  # noqa: PLR0917 - click passes what the options above name
             environment=given | _pairs(variables, "--env", names=_VARIABLE),
             channels={channel: Path(folder) for channel, folder in _pairs(channels, "--channel").items()},
             hyperparameters=_pairs(hyperparameters, "--hyperparameter"),
+            native=native,
         )
     )
     if image:
@@ -73,7 +76,7 @@ def run_job(  # noqa: PLR0917 - click passes what the options above name
 
         box = containers.checked(containers.Box(image, **limits))
         return container_job.run(job, box, say=_say, out=sys.stdout.buffer)
-    _require_no_containers(kind, limits)
+    _require_no_containers(limits)
     from sm_ssh_entry.boot import layout
 
     return local_job.run(job, prepare=layout.install, say=_say, out=sys.stdout.buffer)
@@ -83,11 +86,9 @@ def _say(line: str) -> None:
     click.echo(f"sm-ssh: {line}", err=True)
 
 
-def _require_no_containers(kind: str, limits: dict[str, Any]) -> None:
+def _require_no_containers(limits: dict[str, Any]) -> None:
     wanted = {**limits, "no_internet": not limits["internet"], "internet": False}
     given = [f"--{name.replace('_', '-')}" for name, value in wanted.items() if value]
-    if kind != "training":
-        given.insert(0, f"--kind {kind}")
     if given:
         option = given[0]
         raise BadInput(f"{option} is for containers", hint="name their image: --image TAG")

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from sm_ssh_entry.errors import BadInput
-from sm_ssh_entry.plane import job_records, native
+from sm_ssh_entry.plane import cloudwatch, job_records, native
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.front import guarded
 from sm_ssh_entry.plane.listeners import Listeners
@@ -40,6 +40,7 @@ _JOB_FIELDS: dict[str, tuple[type, ...]] = {
     "request": (dict,),
     "native": (bool,),
 }
+_LOG_FIELDS: dict[str, tuple[type, ...]] = {"region": (str,), "group": (str,), "stream": (str,), "events": (list,)}
 _NATIVE_FIELDS: dict[str, tuple[type, ...]] = {"target": (str,), "region": (str,), "port": (int,)}
 _LISTENER_FIELDS: dict[str, tuple[type, ...]] = {"address": (str,)}
 _CREDENTIAL_FIELDS: dict[str, tuple[type, ...]] = {
@@ -86,6 +87,7 @@ class Admin:
             "credentials": self._credentials,
             "jobs": self._jobs,
             "native": self._native,
+            "logs": self._logs,
             "listen": self._listen,
             "unlisten": self._unlisten,
         }
@@ -162,6 +164,12 @@ class Admin:
         made = native.activate(self._store, **params)
         return {"activation_id": made.activation_id, "activation_code": made.code}
 
+    async def _logs(self, params: dict[str, Any]) -> dict[str, Any]:
+        _check(params, _LOG_FIELDS, required=("region", "group", "stream", "events"))
+        events = [(int(at), str(text)) for at, text in params.pop("events")]
+        await asyncio.to_thread(cloudwatch.put, self._store, **params, events=events)
+        return {}
+
     async def _listen(self, params: dict[str, Any]) -> dict[str, Any]:
         _check(params, _LISTENER_FIELDS, required=("address",))
         try:
@@ -190,7 +198,9 @@ def _check(params: dict[str, Any], fields: dict[str, tuple[type, ...]], required
         types = fields.get(name)
         if types is None:
             raise AwsError("ValidationException", f"There is no field '{name}', only {', '.join(fields)}.")
-        wrong_item = isinstance(value, list) and not all(isinstance(item, str) for item in value)
+        # Lists are of words, but for a log's lines, which have a time.
+        item_type = list if name == "events" else str
+        wrong_item = isinstance(value, list) and not all(isinstance(item, item_type) for item in value)
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types) or wrong_item:
             raise AwsError("ValidationException", f"The field '{name}' has the wrong type.")
     missing = [name for name in required if name not in params]

@@ -18,21 +18,20 @@ from urllib.parse import urlsplit
 
 from sm_ssh_entry import contract, engine
 from sm_ssh_entry.errors import BadInput, ServiceError, ToolMissing
-from sm_ssh_entry.plane import containers, daemon, jobs, local_job, opt_ml, running
+from sm_ssh_entry.plane import containers, daemon, jobs, kinds, local_job, opt_ml, running
 from sm_ssh_entry.plane.containers import Box, Network, Wanted
 from sm_ssh_entry.plane.environment import NETWORK_NAME, client_environment
+from sm_ssh_entry.plane.log_shipping import Shipper
 from sm_ssh_entry.plane.streaming import LineWriter, follow
 
 # What SageMaker's own stop leaves a container (contract page, section 1.3); for processing nobody says.
-STOP_SECONDS = {"training": 120.0, "processing": 120.0, "inference": 30.0}
+STOP_SECONDS = {"training": 120.0, "processing": 120.0, "transform": 30.0, "inference": 30.0, "studio": 30.0}
 # Labels of an image with our layer: its version, and whose agent is inside.
 LAYER = "sm-ssh.version"
 AGENT = "sm-ssh.agent"
-_WORDS = {"training": ("train",), "inference": ("serve",)}
+_WORDS: Mapping[str, tuple[str, ...]] = {"training": ("train",), "inference": ("serve",), "transform": ("serve",)}
 _ENTRY = "/opt/sm-ssh/bin/sm-ssh-entry"
 _BUNDLE = "/etc/sm-ssh-plane.pem"
-_ROLE = "service-role/sm-ssh-local"
-_REGISTERED = contract.LINE_REGISTERED.partition("{")[0].encode()
 _PARALLEL = 8
 
 
@@ -88,8 +87,8 @@ def run(job: jobs.Job, box: Box, *, say: Callable[[str], None], out: IO[bytes]) 
     if warden.sweep(job.folder):
         say("removed the containers and networks of jobs that had been cut off")
     with local_job.opened(job) as place:
-        with warden.watched(place, stop_seconds):
-            run_ = _Run(place, box, labels, say, LineWriter(out))
+        with warden.watched(place, stop_seconds), Shipper(place.state) as shipper:
+            run_ = _Run(place, box, labels, say, out=out, shipper=shipper)
             end = run_.to_the_end(stop_seconds)
             containers.give_back(box, place.job.folder)
         local_job.close(place, end)
@@ -105,10 +104,12 @@ class _Run:
         box: Box,
         labels: Mapping[str, str],
         say: Callable[[str], None],
-        writer: LineWriter,
+        *,
+        out: IO[bytes],
+        shipper: Shipper,
     ) -> None:
         self.place, self.job, self.box, self.labels = place, place.job, box, labels
-        self.say, self.writer = say, writer
+        self.say, self.writer, self._logs = say, LineWriter(out), local_job.log_takers(place, shipper)
 
     def to_the_end(self, stop_seconds: float) -> running.End:
         """Take all steps and return how the job ended."""
@@ -117,8 +118,8 @@ class _Run:
         plane = self._reachable_plane(network)
         where = f"containers of {box.image}{'' if box.internet else ' without internet'}"
         self.say(f"job {job.name}, {local_job.counted(job.nodes)}, in {where}, files in {job.folder}")
-        if job.kind != "inference" and LAYER in self.labels:
-            self.say(local_job.how_to_log_in(job))
+        if LAYER in self.labels:
+            self.say(local_job.how_to_log_in(self.place))
         wanted = [self._wanted(node, plane) for node in job.node_names]
         published = job.kind == "inference" and box.internet
         with ThreadPoolExecutor(_PARALLEL) as pool:
@@ -168,52 +169,33 @@ class _Run:
         job, box = self.job, self.box
         ml = job.root(node) / "opt" / "ml"
         words, entrypoint = _words(job, layered=LAYER in self.labels)
-        points = {name: opt_ml.mount_point(job.kind, name, multi_model=box.multi_model) for name in job.channels}
-        if job.kind == "training":
-            opt_ml.lay_out_training(
-                ml,
-                node=node,
-                nodes=job.node_names,
-                interface="eth0",
-                hyperparameters=job.hyperparameters,
-                channels=tuple(job.channels),
-            )
-        elif job.kind == "processing":
-            request = _processing_request(self.place, box, entrypoint, words, points)
-            opt_ml.lay_out_processing(ml, node=node, nodes=job.node_names, request=request)
-        else:
-            opt_ml.lay_out_serving(ml, multi_model=box.multi_model)
+        image = kinds.Image(box.image, (entrypoint, *words) if entrypoint else (), box.multi_model)
+        points = kinds.lay_out(job, node, ml, arn=self.place.arn, interface="eth0", image=image)
         for point in points.values():
-            (ml / point).mkdir(parents=True, exist_ok=True)
+            point.mkdir(parents=True, exist_ok=True)
         opt_ml.open_to_all(ml)
         mounts = [(ml, "/opt/ml", False)]
-        if job.kind == "inference" and not box.multi_model and "model" not in job.channels:
+        if job.kind in kinds.SERVING and not box.multi_model and "model" not in job.channels:
             mounts.append((ml / "model", "/opt/ml/model", True))
-        mounts += [(source.resolve(), f"/opt/ml/{points[name]}", True) for name, source in job.channels.items()]
+        mounts += [
+            (source.resolve(), f"/opt/ml/{points[name].relative_to(ml)}", True) for name, source in job.channels.items()
+        ]
         if "SSL_CERT_FILE" in plane:
             mounts.append((Path(self.place.state.bundle_file), _BUNDLE, True))
         return Wanted(node, words, entrypoint, self._environment(plane), mounts)
 
     def _environment(self, plane: Mapping[str, str]) -> dict[str, str]:
         job = self.job
-        found = {contract.START_SSH: "true", contract.SSH_SSM_ROLE: _ROLE}
-        if job.kind == "training":
-            found |= {"TRAINING_JOB_NAME": job.name, "TRAINING_JOB_ARN": self.place.arn}
+        found = kinds.variables(job, self.place.arn)
         if self.box.multi_model:
             found["SAGEMAKER_MULTI_MODEL"] = "true"
-        return {**plane, **found, **job.environment}
+        return {**plane, **found, **kinds.requested(job)}
 
     def _followed(self, node: str, container: str) -> ContainerNode:
         logs, output = engine.spawn("logs", "--follow", container)
         threading.Thread(target=logs.wait, name=f"logs {node}", daemon=True).start()
-        log = follow(output, self.writer, self.job.log_prefix(node), seen=self._seen)
+        log = follow(output, self.writer, self.job.log_prefix(node), seen=self._logs[node])
         return ContainerNode(node, container, log)
-
-    def _seen(self, line: bytes) -> None:
-        """An endpoint's container has no name by which it could be found: its node's id, which it prints, is told."""
-        if self.job.kind == "inference" and _REGISTERED in line:
-            node_id = line.partition(_REGISTERED)[2].decode(errors="replace").strip()
-            self.say(f'to log in: eval "$(sm-ssh local env)"; sm-ssh connect {node_id}')
 
     def _pings(self, container: str, *, published: bool) -> Any:
         from sm_ssh_entry.plane.serving import Pings
@@ -234,14 +216,16 @@ def labels_of(image: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _check(job: jobs.Job, box: Box) -> None:
+    if job.kind == "notebook":
+        raise BadInput("a notebook instance is no container", hint="leave --image away")
+    if job.native:
+        raise BadInput("--native is for jobs that run as processes", hint="leave --image away")
     if job.kind != "inference":
         if box.multi_model or box.port:
-            raise BadInput(f"{'--multi-model' if box.multi_model else '--port'} is for --kind serve")
+            raise BadInput(f"{'--multi-model' if box.multi_model else '--port'} is for --kind inference")
         return
     if job.nodes > 1:
-        raise BadInput("an endpoint's containers know nothing of each other", hint="--kind serve has one node")
-    if job.hyperparameters:
-        raise BadInput("an endpoint has no hyperparameters")
+        raise BadInput("an endpoint's containers know nothing of each other", hint="--kind inference has one node")
     other = [name for name in job.channels if name != "model"]
     if other and not box.multi_model:
         raise BadInput(
@@ -255,37 +239,11 @@ def _words(job: jobs.Job, *, layered: bool) -> tuple[Sequence[str], str]:
     A processing job's own command replaces the image's entrypoint, and with it ours: ours then stands before it.
     """
     if job.kind != "processing":
-        return job.argv or _WORDS[job.kind], ""
+        return job.argv or _WORDS.get(job.kind, ()), ""
     if not job.argv:
         return (), ""
     words = (_ENTRY, *job.argv) if layered and Path(job.argv[0]).name != Path(_ENTRY).name else job.argv
     return words[1:], words[0]
-
-
-def _processing_request(
-    place: local_job.Place, box: Box, entrypoint: str, words: Sequence[str], points: Mapping[str, str]
-) -> dict[str, object]:
-    job = place.job
-    app: dict[str, object] = {"ImageUri": box.image, "ContainerEntrypoint": None, "ContainerArguments": None}
-    if entrypoint:
-        app |= {"ContainerEntrypoint": [entrypoint, *words]}
-    cluster = {"InstanceCount": job.nodes, "InstanceType": opt_ml.INSTANCE_TYPE, "VolumeSizeInGB": 1}
-    inputs = [
-        {"InputName": name, "AppManaged": False, "S3Input": {"LocalPath": f"/opt/ml/{point}", "S3InputMode": "File"}}
-        for name, point in points.items()
-    ]
-    account = place.arn.split(":")[4]
-    return {
-        "ProcessingJobArn": place.arn,
-        "ProcessingJobName": job.name,
-        "AppSpecification": app,
-        "Environment": dict(job.environment),
-        "ProcessingInputs": inputs,
-        "ProcessingOutputConfig": {"Outputs": [], "KmsKeyId": None},
-        "ProcessingResources": {"ClusterConfig": cluster},
-        "RoleArn": f"arn:aws:iam::{account}:role/{_ROLE}",
-        "StoppingCondition": {"MaxRuntimeInSeconds": 86400},
-    }
 
 
 def _by_name(url: str) -> str:

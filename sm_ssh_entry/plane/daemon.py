@@ -108,7 +108,7 @@ def ask(state: State, method: str, route: str, params: dict[str, Any] | None = N
     Args:
         state: the plane.
         method: HTTP method.
-        route: ``status``, ``reset``, ``faults``, ``credentials``, ``jobs``, ``listen`` or ``unlisten``.
+        route: one of the plane's own, ``status`` for one: see admin.
         params: the body.
 
     Raises:

@@ -16,7 +16,12 @@ from sm_ssh_entry.plane.store import Store, partition_of
 
 LOG = logging.getLogger("sm_ssh.plane")
 # First half of X-Amz-Target -> the service that signs it.
-PREFIXES = {"AmazonSSM": "ssm", "EC2WindowsMessageDeliveryService": "ec2messages", "SageMaker": "sagemaker"}
+PREFIXES = {
+    "AmazonSSM": "ssm",
+    "EC2WindowsMessageDeliveryService": "ec2messages",
+    "SageMaker": "sagemaker",
+    "Logs_20140328": "logs",
+}
 # Signed by nobody: the activation's code stands for a signature. Protocol page, section 2.2.
 UNSIGNED = frozenset({"RegisterManagedInstance"})
 # Signed with the node's own key. Protocol page, section 3.

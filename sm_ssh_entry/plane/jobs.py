@@ -6,6 +6,7 @@ end of all -> everything stopped as SageMaker stops a job.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ from typing import IO
 
 from sm_ssh_entry import command, contract
 from sm_ssh_entry.errors import BadInput
-from sm_ssh_entry.plane import opt_ml, running
+from sm_ssh_entry.plane import kinds, running
 from sm_ssh_entry.plane.cell import KILL
 from sm_ssh_entry.plane.streaming import LineWriter, follow
 
@@ -60,7 +61,8 @@ class Job:
         environment: variables for every node, on top of what SageMaker sets.
         channels: input channel -> folder with its files.
         hyperparameters: the flat string map.
-        kind: ``training``, ``processing`` or ``inference``, as in the names by which they are reached.
+        kind: as in the names by which they are reached: ``training`` and so on.
+        native: whether SageMaker's own way in is switched on.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Job:
     environment: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, Path] = field(default_factory=dict)
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    native: bool = False
 
     @property
     def node_names(self) -> list[str]:
@@ -101,7 +104,7 @@ def checked(job: Job) -> Job:
             raise BadInput(f"{channel!r} cannot name a channel", hint="up to 64 letters, digits, dots, - and _")
         if not source.is_dir():
             raise BadInput(f"channel {channel}: {source} is not a folder")
-    return job
+    return kinds.checked(job)
 
 
 def environment_of(job: Job, node: str, *, plane: Mapping[str, str], arn: str, agent: Sequence[str]) -> dict[str, str]:
@@ -116,19 +119,15 @@ def environment_of(job: Job, node: str, *, plane: Mapping[str, str], arn: str, a
     """
     root = job.root(node)
     ours = {
-        contract.START_SSH: "true",
-        contract.SSH_SSM_ROLE: "service-role/sm-ssh-local",
         contract.ROOT: str(root),
         contract.AGENT: command.join(agent),
         contract.PYTHON: sys.executable,
-        "TRAINING_JOB_NAME": job.name,
-        "TRAINING_JOB_ARN": arn,
         "SAGEMAKER_BASE_DIR": str(root / "opt" / "ml"),
         # SageMaker's training toolkit waits up to 15 minutes for every node's DNS name; here there is none to come.
         "SM_STUDIO_LOCAL_MODE": "true",
     }
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return kept | dict(plane) | ours | dict(job.environment)
+    return kept | dict(plane) | ours | kinds.variables(job, arn) | kinds.requested(job)
 
 
 @dataclass(frozen=True)
@@ -155,8 +154,10 @@ class CellNode:
 def run(
     job: Job,
     *,
+    arn: str,
     environments: Mapping[str, Mapping[str, str]],
     prepare: Callable[[str], object],
+    logs: Mapping[str, Callable[[bytes], object]],
     say: Callable[[str], None],
     out: IO[bytes],
     stop_seconds: float = STOP_SECONDS,
@@ -168,8 +169,10 @@ def run(
 
     Args:
         job: a checked job.
+        arn: its ARN.
         environments: node -> its environment.
         prepare: puts our scripts below a root folder.
+        logs: node -> what is told each line of its output.
         say: takes one line for the user.
         out: where the nodes' output goes, each line behind the node's name.
         stop_seconds: the service's 120.
@@ -177,23 +180,24 @@ def run(
     writer = LineWriter(out)
     for node in job.node_names:
         root = job.root(node)
-        opt_ml.lay_out(
-            root / "opt" / "ml",
-            node=node,
-            nodes=job.node_names,
-            channels=job.channels,
-            hyperparameters=job.hyperparameters,
-        )
+        points = kinds.lay_out(job, node, root / "opt" / "ml", arn=arn, interface="lo", image=kinds.Image())
+        for channel, point in points.items():
+            with contextlib.suppress(FileNotFoundError):
+                point.rmdir()
+            point.parent.mkdir(parents=True, exist_ok=True)
+            point.symlink_to(job.channels[channel].resolve(), target_is_directory=True)
         prepare(str(root))
     with running.stop_requests() as happened:
-        nodes = [_start(job, node, environments[node], writer) for node in job.node_names]
+        nodes = [_start(job, node, environments[node], writer, logs[node]) for node in job.node_names]
         end = running.until_end(nodes, happened, stop_seconds=stop_seconds, say=say)
     for one in nodes:
         one.log.join(timeout=LOG_SECONDS)
     return end
 
 
-def _start(job: Job, node: str, environment: Mapping[str, str], writer: LineWriter) -> CellNode:
+def _start(
+    job: Job, node: str, environment: Mapping[str, str], writer: LineWriter, log: Callable[[bytes], object]
+) -> CellNode:
     entry = contract.Paths(str(job.root(node))).bin / "sm-ssh-entry"
     read_end, write_end = os.pipe()
     with os.fdopen(write_end, "wb") as sink:
@@ -204,4 +208,4 @@ def _start(job: Job, node: str, environment: Mapping[str, str], writer: LineWrit
             stderr=sink,
             new_session=True,
         )
-    return CellNode(node, cell, follow(os.fdopen(read_end, "rb"), writer, job.log_prefix(node)))
+    return CellNode(node, cell, follow(os.fdopen(read_end, "rb"), writer, job.log_prefix(node), seen=log))

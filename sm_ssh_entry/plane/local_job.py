@@ -10,16 +10,18 @@ import contextlib
 import dataclasses
 import os
 import shlex
+import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 from sm_ssh_entry import contract
 from sm_ssh_entry.errors import BadInput, PlaneDown, ServiceError
-from sm_ssh_entry.plane import daemon, job_records, jobs, running
+from sm_ssh_entry.plane import daemon, jobs, kinds, running
 from sm_ssh_entry.plane.environment import client_environment
+from sm_ssh_entry.plane.log_shipping import Shipper
 
 # The agent of machines without the official one; another command line may be named in the environment.
 STANDIN_AGENT = (sys.executable, "-I", "-m", "sm_ssh_entry.plane.agent")
@@ -35,13 +37,17 @@ class Place:
         job: the job, with the folder of this very run.
         state: the plane.
         started: whether the plane was started for it.
-        arn: the job's ARN; ``""``: SageMaker has no record of it.
+        arn: the job's ARN.
+        instances: node -> id of its machine.
+        began: epoch seconds.
     """
 
     job: jobs.Job
     state: daemon.State
     started: bool
     arn: str
+    instances: dict[str, str]
+    began: int
 
 
 def default_name() -> str:
@@ -73,26 +79,49 @@ def run(
     """
     if not job.argv:
         raise BadInput("no command to run", hint="sm-ssh local run -- CMD [ARGS]")
+    if job.native:
+        job = _with_port(job)
     with opened(job) as place:
         placed, state = place.job, place.state
         keys = {"AWS_ACCESS_KEY_ID": state.access_key, "AWS_SECRET_ACCESS_KEY": state.secret_key}
         plane = client_environment(url=state.url, region=state.region, keys=keys)
         agent = shlex.split(os.environ.get(contract.AGENT, "")) or STANDIN_AGENT
+        environments = {
+            node: jobs.environment_of(placed, node, plane=plane, arn=place.arn, agent=agent)
+            for node in placed.node_names
+        }
         say(f"job {job.name}, {counted(job.nodes)}, on {state.url}, files in {placed.folder}")
-        say(how_to_log_in(job))
-        end = jobs.run(
-            placed,
-            environments={
-                node: jobs.environment_of(placed, node, plane=plane, arn=place.arn, agent=agent)
-                for node in placed.node_names
-            },
-            prepare=prepare,
-            say=say,
-            out=out,
-            stop_seconds=stop_seconds,
-        )
+        say(how_to_log_in(place))
+        with Shipper(state) as shipper, _native(place, agent, environments):
+            end = jobs.run(
+                placed,
+                arn=place.arn,
+                environments=environments,
+                prepare=prepare,
+                logs=log_takers(place, shipper),
+                say=say,
+                out=out,
+                stop_seconds=stop_seconds,
+            )
         close(place, end)
     return end.status
+
+
+def log_takers(place: Place, shipper: Shipper) -> dict[str, Callable[[bytes], object]]:
+    """Return what takes each node's output on its way to CloudWatch Logs; their streams are made.
+
+    Args:
+        place: where the job runs.
+        shipper: ships the lines.
+    """
+    takers: dict[str, Callable[[bytes], object]] = {}
+    for node, instance in place.instances.items():
+        group, stream = kinds.log_stream(place.job, node, arn=place.arn, instance=instance, began=place.began)
+        takers[node] = shipper.stream(group, stream)
+        if place.job.native and place.job.kind != "studio":
+            # Here SageMaker's own agent writes, and clients learn an endpoint's instances from its name.
+            shipper.stream(group, f"{stream}/ssm")
+    return takers
 
 
 def counted(nodes: int) -> str:
@@ -100,9 +129,9 @@ def counted(nodes: int) -> str:
     return f"{nodes} node{'s' if nodes > 1 else ''}"
 
 
-def how_to_log_in(job: jobs.Job) -> str:
-    """Return the line that says how to get into a job that has a name."""
-    return f'to log in: eval "$(sm-ssh local env)"; sm-ssh connect {job.name}.{job.kind}{contract.NAME_SUFFIX}'
+def how_to_log_in(place: Place) -> str:
+    """Return the line that says how to get into a job."""
+    return f'to log in: eval "$(sm-ssh local env)"; sm-ssh connect {kinds.host_name(place.job, place.arn)}'
 
 
 @contextlib.contextmanager
@@ -116,8 +145,10 @@ def opened(job: jobs.Job) -> Iterator[Place]:
         PlaneDown: no plane runs and none could be started.
         ServiceError: a job of that name runs already.
     """
+    job = kinds.with_session(job)
     with _plane(job.folder) as (state, started), _recorded(job, state) as arn:
-        yield Place(dataclasses.replace(job, folder=_new_folder(job)), state, started, arn)
+        instances = {node: kinds.new_instance() for node in job.node_names}
+        yield Place(dataclasses.replace(job, folder=_new_folder(job)), state, started, arn, instances, int(time.time()))
 
 
 def close(place: Place, end: running.End) -> None:
@@ -132,7 +163,7 @@ def close(place: Place, end: running.End) -> None:
 
 
 def note(job: jobs.Job, state: daemon.State, status: str, failure: str = "") -> None:
-    """Tell the plane how a job stands, as far as it keeps a record of it.
+    """Tell the plane how a job stands.
 
     Args:
         job: the job.
@@ -140,9 +171,8 @@ def note(job: jobs.Job, state: daemon.State, status: str, failure: str = "") -> 
         status: AWS's word, ``Stopped`` for one.
         failure: why it failed.
     """
-    if job.kind in job_records.KINDS:
-        with contextlib.suppress(PlaneDown, ServiceError):
-            daemon.ask(state, "POST", "jobs", _key(job, state) | {"job_status": status, "failure": failure})
+    with contextlib.suppress(PlaneDown, ServiceError):
+        daemon.ask(state, "POST", "jobs", _key(job, state) | {"job_status": status, "failure": failure})
 
 
 @contextlib.contextmanager
@@ -161,11 +191,9 @@ def _plane(where: Path) -> Iterator[tuple[daemon.State, bool]]:
 
 @contextlib.contextmanager
 def _recorded(job: jobs.Job, state: daemon.State) -> Iterator[str]:
-    """Have SageMaker know the job while it runs; gives its ARN. An endpoint's container is none of its jobs."""
-    if job.kind not in job_records.KINDS:
-        yield ""
-        return
-    record = daemon.ask(state, "POST", "jobs", _key(job, state) | {"nodes": job.nodes})
+    """Have SageMaker know the job while it runs; gives its ARN."""
+    fields = {"nodes": job.nodes, "native": job.native, "request": {"Environment": kinds.requested(job)}}
+    record = daemon.ask(state, "POST", "jobs", _key(job, state) | fields)
     try:
         yield str(record["arn"])
     except BaseException:
@@ -178,13 +206,47 @@ def _key(job: jobs.Job, state: daemon.State) -> dict[str, object]:
 
 
 def _failure(job: jobs.Job) -> str:
-    """Return what the first node that says why wrote into the file that SageMaker reads."""
-    for node in job.node_names:
+    """Return what the first node that says why wrote into the file that SageMaker reads; only jobs have one."""
+    for node in job.node_names if job.kind in kinds.JOBS else ():
         failure = contract.Paths(str(job.root(node))).failure
         file = failure if job.kind == "training" else failure.with_name("message")
         with contextlib.suppress(OSError):
             return file.read_text(encoding="utf-8", errors="replace")[:FAILURE_CHARACTERS]
     return ""
+
+
+def _with_port(job: jobs.Job) -> jobs.Job:
+    """Fix sshd's port, which clients learn from the job's description where there is no node with tags.
+
+    Raises:
+        BadInput: there is more than one node, and one port.
+    """
+    if job.nodes > 1:
+        raise BadInput("--native with several nodes needs containers", hint="--image TAG, or --nodes 1")
+    if contract.SSH_PORT in job.environment:
+        return job
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
+    return dataclasses.replace(job, environment={contract.SSH_PORT: port, **job.environment})
+
+
+@contextlib.contextmanager
+def _native(place: Place, agent: Sequence[str], environments: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
+    """Have SageMaker's own agent beside each node, where that way is switched on."""
+    job = place.job
+    if not job.native:
+        yield
+        return
+    targets, port = {}, int(job.environment[contract.SSH_PORT])
+    for node, instance in place.instances.items():
+        root = job.folder / "native" / node
+        root.mkdir(parents=True, mode=0o700)
+        targets[str(root)] = kinds.target(job, node, arn=place.arn, instance=instance)
+    from sm_ssh_entry.plane import native_agent
+
+    environment = environments[job.node_names[0]]
+    with native_agent.running(place.state, targets, port, agent=agent, environment=environment):
+        yield
 
 
 def _new_folder(job: jobs.Job) -> Path:

@@ -104,11 +104,22 @@ def lay_out_serving(ml: Path, *, multi_model: bool) -> None:
     _make(ml, ("models" if multi_model else "model",))
 
 
+def lay_out_metadata(ml: Path, metadata: Mapping[str, object]) -> None:
+    """Make the file by which a Studio app or a notebook instance knows itself.
+
+    Args:
+        ml: where /opt/ml is.
+        metadata: what stands in resource-metadata.json.
+    """
+    _make(ml, ("metadata",))
+    _write(ml / "metadata" / "resource-metadata.json", dict(metadata))
+
+
 def mount_point(kind: str, channel: str, *, multi_model: bool = False) -> str:
     """Return where below /opt/ml a container finds a channel's files.
 
     Args:
-        kind: ``training``, ``processing`` or ``inference``.
+        kind: one of ``contract.KINDS``.
         channel: its name; an endpoint's one channel is its model, a multi-model endpoint's are its models.
         multi_model: whether it is one of many models.
     """
@@ -116,6 +127,9 @@ def mount_point(kind: str, channel: str, *, multi_model: bool = False) -> str:
         return f"input/data/{channel}"
     if kind == "processing":
         return f"processing/input/{channel}"
+    if kind in {"studio", "notebook"}:
+        # Nothing of SageMaker's is mounted into these: a folder of the user's own choice.
+        return f"data/{channel}"
     return f"models/{channel}/model" if multi_model else "model"
 
 

@@ -85,7 +85,7 @@ def call(method: Callable[..., Any], request: Mapping[str, Any]) -> set[str]:
     try:
         method(**{word: given.get(word) for word in words})
     except Exception as error:
-        raise _refusal(error) from error
+        raise refusal(error) from error
     return words
 
 
@@ -261,8 +261,12 @@ def _give_instances_ids(cluster: Any) -> None:
     cluster.nodes = {node.instance_id: node for node in cluster.nodes.values()}
 
 
-def _refusal(error: Exception) -> AwsError:
-    """Return what moto refuses as ours; anything else was moto's own mistake and stays what it is."""
+def refusal(error: Exception) -> AwsError:
+    """Return what moto refuses as ours; anything else was moto's own mistake and stays what it is.
+
+    Args:
+        error: what moto raised.
+    """
     code = getattr(error, "error_type", "")
     if not code:
         raise error

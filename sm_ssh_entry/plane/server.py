@@ -39,6 +39,7 @@ def operations() -> dict[str, Handler]:
     """Return every operation that is ours: handler by X-Amz-Target."""
     from sm_ssh_entry.plane import (
         activations,
+        cloudwatch,
         components,
         describe,
         documents_api,
@@ -56,6 +57,7 @@ def operations() -> dict[str, Handler]:
     table = {f"AmazonSSM.{name}": handler for module in ssm for name, handler in module.OPERATIONS.items()}
     sagemaker = (components, sagemaker_records, studio)
     table |= {f"SageMaker.{name}": handler for module in sagemaker for name, handler in module.OPERATIONS.items()}
+    table |= {f"Logs_20140328.{name}": handler for name, handler in cloudwatch.OPERATIONS.items()}
     return table | {f"EC2WindowsMessageDeliveryService.{name}": one for name, one in messages.OPERATIONS.items()}
 
 

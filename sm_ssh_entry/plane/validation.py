@@ -111,7 +111,7 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 def check(prefix: str, operation: str, params: dict[str, Any]) -> None:
-    """Check a body against the shape of an operation.
+    """Check a body against the shape of an operation, where its service's model is used here.
 
     Args:
         prefix: first half of X-Amz-Target.
@@ -121,8 +121,8 @@ def check(prefix: str, operation: str, params: dict[str, Any]) -> None:
     Raises:
         AwsError: SerializationException for a wrong JSON type, ValidationException for a constraint.
     """
-    model = _sagemaker() if prefix == "SageMaker" else _models()[prefix]
-    shape = model.operation_model(operation).input_shape
+    model = _sagemaker() if prefix == "SageMaker" else _models().get(prefix)
+    shape = model.operation_model(operation).input_shape if model is not None else None
     if shape is None:
         return
     found = [text for _, text in zip(range(_MAX_REPORTED), _problems(shape, params, "", 0), strict=False)]
