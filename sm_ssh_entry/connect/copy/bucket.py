@@ -13,8 +13,8 @@ from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.errors import AccessDenied, NotFound, ServiceError, SmSshError
 
 # S3: a single PUT takes up to 5 GB, an upload up to 10,000 parts. Parts also mean that little is lost with one of them.
-_PARTS_FROM_BYTES = 64 << 20
-_PART_BYTES = 32 << 20
+_PARTS_FROM_BYTES = 32 << 20
+_PART_BYTES = 16 << 20
 _MOST_PARTS = 9_000
 # An address is used within seconds of being made, but a PUT or GET that it began may take long.
 _ADDRESS_SECONDS = 3600

@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import os
 import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ from sm_ssh_entry.errors import (
     AccessDenied,
     BadInput,
     KeyRefused,
+    NoSpace,
     NotFound,
     SmSshError,
 )
 from tests.connect.copy.server import HOST, SFTP_SERVER, LocalRoute, run
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not SFTP_SERVER, reason="sftp-server is not installed")
 MIB = 1 << 20
@@ -177,63 +181,179 @@ def test_permission_denied_says_which_side(world: World) -> None:
     assert "on job" in with_failure.failures[0].message
 
 
+async def wait_for(world: World, least: int) -> None:
+    """Wait until partial files have so many bytes on the disk."""
+
+    def there() -> int:
+        parts = [path for side in (world.here, world.there) for path in side.glob(".*.sm-ssh-part")]
+        return sum(path.stat().st_blocks * 512 for path in parts)
+
+    await asyncio.to_thread(wait_until, lambda: there() >= least, 30, every=0.002)
+
+
+def both_ways(world: World, direction: str, size: int) -> tuple[tuple[str, str], Path]:
+    """Make a long file on either side; return the words that copy it, and where the copy will be."""
+    data = os.urandom(size)
+    (world.here / "long").write_bytes(data)
+    (world.there / "source").write_bytes(data)
+    if direction == "up":
+        return (str(world.here / "long"), "there:copy"), world.there / "copy"
+    return ("there:source", str(world.here / "copy")), world.here / "copy"
+
+
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_a_session_that_breaks_is_opened_again_and_the_others_go_on(world: World, direction: str) -> None:
-    (world.here / "long").write_bytes(os.urandom(64 * MIB))
-    shutil.copy(world.here / "long", world.there / "source")
-    words = (
-        (str(world.here / "long"), "there:copy") if direction == "up" else ("there:source", str(world.here / "copy"))
-    )
-    route, killers = world.fresh(), []
+    words, copy = both_ways(world, direction, 48 * MIB)
+    route = LocalRoute(world.there)
+    killers: list[asyncio.Task[None]] = []
 
     async def opened(child: Child) -> None:
-        # The first three sessions are killed a moment after they have begun to work.
+        async def kill(least: int) -> None:
+            await wait_for(world, least)
+            child.process.kill()
+
         if len(killers) < 3:
-
-            async def kill() -> None:
-                await asyncio.sleep(0.05)
-                child.process.kill()
-
-            killers.append(asyncio.create_task(kill()))
+            killers.append(asyncio.create_task(kill((1 + len(killers)) * MIB)))
 
     route.opened = opened
     tally = world.cp(*words, route=route, parallel=3)
     assert tally.lost == 3
     assert tally.done == tally.verified == 1
-    assert same(world.here / "long", (world.there if direction == "up" else world.here) / "copy")
+    assert same(world.here / "long", copy)
     assert not world.leftovers()
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_an_interrupted_copy_goes_on_where_it_was(world: World, direction: str) -> None:
-    (world.here / "long").write_bytes(os.urandom(48 * MIB))
-    shutil.copy(world.here / "long", world.there / "source")
-    words = (
-        (str(world.here / "long"), "there:copy") if direction == "up" else ("there:source", str(world.here / "copy"))
-    )
-    side = world.there if direction == "up" else world.here
-    route = world.fresh()
+    words, copy = both_ways(world, direction, 48 * MIB)
+    route = LocalRoute(world.there)
+    killers: list[asyncio.Task[None]] = []
 
-    async def opened(_: Child) -> None:
-        route.refusals = [KeyRefused("no more")] * 9
+    async def opened(child: Child) -> None:
+        async def kill() -> None:
+            await wait_for(world, 8 * MIB)
+            route.refusals = [KeyRefused("no more")]
+            child.process.kill()
 
-        async def end() -> None:
-            await asyncio.sleep(0.1)
-            for child in route.children:
-                if child.process.returncode is None:
-                    child.process.kill()
-
-        world.task = asyncio.create_task(end())  # type: ignore[attr-defined]
+        killers.append(asyncio.create_task(kill()))
 
     route.opened = opened
     with pytest.raises(KeyRefused):
         world.cp(*words, route=route, parallel=1)
-    assert not (side / "copy").exists()
+    assert not copy.exists()
     assert len(world.leftovers()) == 1
     tally = world.cp(*words, parallel=2)
-    assert tally.resumed > 0
+    assert tally.resumed >= 7 * MIB
     assert tally.resumed + tally.moved == tally.bytes
     assert tally.verified == 1
-    assert same(world.here / "long", side / "copy")
+    assert same(world.here / "long", copy)
     assert any("are there already" in line for line in world.said)
     assert not world.leftovers()
+
+
+def test_files_that_have_arrived_are_not_copied_again(world: World) -> None:
+    """A tree of which one file failed: the second run copies that one alone, and what has changed meanwhile."""
+    (world.here / "tree").mkdir()
+    for name in ("a", "b", "c"):
+        (world.here / "tree" / name).write_text(name)
+    (world.there / "tree" / "b").mkdir(parents=True)
+    assert len(world.cp(str(world.here / "tree"), "there:").failures) == 1
+    (world.there / "tree" / "b").rmdir()
+    (world.here / "tree" / "c").write_text("changed")
+    tally = world.cp(str(world.here / "tree"), "there:")
+    assert (tally.done, tally.resumed, tally.moved) == (3, 1, 1 + len("changed"))
+    assert (world.there / "tree" / "c").read_text() == "changed"
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_bytes_that_were_spoilt_never_get_the_final_name(world: World, direction: str) -> None:
+    words, copy = both_ways(world, direction, 24 * MIB)
+    route = LocalRoute(world.there)
+    killers: list[asyncio.Task[None]] = []
+
+    async def opened(child: Child) -> None:
+        async def kill() -> None:
+            await wait_for(world, 4 * MIB)
+            route.refusals = [KeyRefused("no more")]
+            child.process.kill()
+
+        killers.append(asyncio.create_task(kill()))
+
+    route.opened = opened
+    with pytest.raises(KeyRefused):
+        world.cp(*words, route=route, parallel=1)
+    (partial,) = copy.parent.glob(".*.sm-ssh-part")
+    with partial.open("r+b") as file:
+        file.write(b"spoilt by somebody")
+    tally = world.cp(*words)
+    assert "differs from its source" in tally.failures[0].message
+    assert not copy.exists()
+    assert not world.leftovers()
+    assert world.cp(*words).verified == 1
+    assert same(world.here / "long", copy)
+
+
+def test_a_source_that_does_not_hold_still(world: World) -> None:
+    (world.there / "log").write_bytes(b"x" * (3 * MIB))
+    route = LocalRoute(world.there)
+
+    async def opened(_: Child) -> None:
+        with (world.there / "log").open("ab") as file:
+            file.write(b"more")
+
+    async def later(child: Child) -> None:
+        route.opened = opened
+
+    route.opened = later
+    tally = world.cp("there:log", str(world.here), route=route, parallel=2)
+    assert "changes while it is copied" in tally.failures[0].message
+    assert not (world.here / "log").exists()
+    tally = world.cp("there:log", str(world.here), verify=False)
+    assert (tally.done, tally.verified) == (1, 0)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 6 MB of its own, full within moments."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if made.returncode:
+        pytest.skip("this user may not mount a file system")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+@pytest.mark.parametrize("seen", ["beforehand", "on the way"])
+def test_a_full_disk_says_which_side(
+    world: World, small_disk: Path, direction: str, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if seen == "on the way":
+
+        async def unknown(*_: object) -> None:
+            """There was room when we looked."""
+
+        monkeypatch.setattr(copying._Copying, "_check_room", unknown)
+    (world.here / "long").write_bytes(bytes(9 * MIB))
+    words = (str(world.here / "long"), f"{HOST}:{small_disk}/copy")
+    if direction == "down":
+        words = (f"{HOST}:{world.here}/long", str(small_disk / "copy"))
+    with pytest.raises(NoSpace, match=f"the disk of {HOST if direction == 'up' else 'this machine'}"):
+        world.cp(*words, parallel=2)
+    assert not (small_disk / "copy").exists()
+
+
+def test_a_node_without_checksums_is_not_an_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    (world.here / "long").write_bytes(bytes(2 * MIB))
+    programs = world.there.parent / "programs"
+    programs.mkdir()
+    for name in ("sh", "mkdir"):
+        program = shutil.which(name)
+        assert program
+        (programs / name).symlink_to(program)
+    monkeypatch.setenv("PATH", str(programs))
+    tally = world.cp(str(world.here / "long"), "there:")
+    assert (tally.done, tally.verified) == (1, 0)
