@@ -69,7 +69,8 @@ def authorize_key(login: Login) -> Login:
     """Make sure that the node takes one of our keys; where none can be pushed, say so at the first time."""
     node, candidates = login.place.node, keys.candidates(login.reach.identity)
     if not (login.place.native or login.place.hop):
-        return replace(login, key=push.authorize(login.access.client("ssm"), node, candidates))
+        key = push.authorize(login.access.client("ssm"), node, candidates, s3=lambda: login.access.client("s3"))
+        return replace(login, key=key)
     from sm_ssh_entry.connect import trust
 
     listed = node.tag(contract.TAG_KEY_FINGERPRINTS)

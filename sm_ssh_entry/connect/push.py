@@ -1,4 +1,5 @@
-"""Authorising a key: nothing to do where the node's tags list it, else one Run Command with the key inline, no bucket.
+"""Authorising a key: nothing to do where the node's tags list it, else one Run Command with the key inline, no bucket
+(unless the user asks for one: ``bucket_key``).
 
 What was pushed is remembered together with the node's host key. Both live and die with the container, so a note never
 outlives what it says.
@@ -6,37 +7,42 @@ outlives what it says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sm_ssh_entry import contract
-from sm_ssh_entry.connect import folder, hostkeys, keys
+from sm_ssh_entry import aws, contract
+from sm_ssh_entry.connect import bucket_key, folder, hostkeys, keys
 from sm_ssh_entry.connect.keys import Key
 from sm_ssh_entry.connect.nodes import Node
 from sm_ssh_entry.errors import KeyRefused
 
 _KEPT_LINES = 1000
 
-# The key is base64 behind a fixed word: nothing in it that a shell would read.
+# The key is base64 behind a fixed word, in quotation marks: nothing in it that a shell would read.
 _SCRIPT = """\
+set -e
+key={key}
 entry="${{SM_SSH_ROOT:-}}/opt/sm-ssh/bin/sm-ssh-entry"
-if [ -x "$entry" ]; then exec "$entry" authorize '{key}'; fi
-set -e; umask 077
+if [ -x "$entry" ]; then exec "$entry" authorize "$key"; fi
+umask 077
 folder="${{HOME:-/root}}/.ssh"; file="$folder/authorized_keys"
 mkdir -p "$folder"; touch "$file"
-grep -qxF '{key}' "$file" || printf '%s\\n' '{key}' >> "$file"
+grep -qxF "$key" "$file" || printf '%s\\n' "$key" >> "$file"
 echo authorized
 """
 
 
-def authorize(ssm: Any, node: Node, candidates: Sequence[Key]) -> Key:
+def authorize(
+    ssm: Any, node: Node, candidates: Sequence[Key], *, s3: Callable[[], Any] = lambda: aws.client("s3")
+) -> Key:
     """Make sure that the node takes one of our keys, and return that key.
 
     Args:
         ssm: client.
         node: with its tags.
         candidates: our keys, best first.
+        s3: makes a client, for who wants keys to go by a bucket.
 
     Raises:
         KeyRefused: the node did not take the key.
@@ -47,8 +53,10 @@ def authorize(ssm: Any, node: Node, candidates: Sequence[Key]) -> Key:
     from sm_ssh_entry.connect import remote_command
 
     key = candidates[0]
+    bucket = bucket_key.wanted()
+    words = bucket_key.fetching(bucket_key.put(s3(), bucket, key)) if bucket else f"'{key.text}'"
     output = remote_command.run_script(
-        ssm, node.node_id, _SCRIPT.format(key=key.text), comment="sm-ssh: authorize a public key"
+        ssm, node.node_id, _SCRIPT.format(key=words), comment="sm-ssh: authorize a public key"
     )
     refused = remote_command.refusal(output, "authorize the key")
     if refused:

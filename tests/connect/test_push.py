@@ -71,7 +71,7 @@ def test_a_refusal_says_what_the_node_said(
 
 def test_the_script_appends_once_and_keeps_modes(home: Path, tmp_path: Path) -> None:
     key = keygen(tmp_path / "k")
-    script = push._SCRIPT.format(key=key)
+    script = push._SCRIPT.format(key=f"'{key}'")
     for _ in range(2):
         done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
         assert done.stdout == "authorized\n"
