@@ -25,7 +25,7 @@ from sm_ssh_entry.wire import events as ev
 _CONFIRM_SECONDS = 0.3
 _CLOSE_SECONDS = 0.1
 _CALL_SECONDS = 5.0
-_HUNG_CALL_SECONDS = 0.5
+_HUNG_CALL_SECONDS = 0.3
 
 
 class Line:

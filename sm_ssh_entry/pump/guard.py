@@ -41,7 +41,7 @@ class Guard:
         self._channel, self._dial, self._on_trouble = channel, dial, on_trouble
         self._watch = Watch(pace)
         self._heard = asyncio.Event()
-        self._troubled = False
+        self._troubled = self._has_left = False
         self._socket: WebSocketLike | None = None
         self._spare: asyncio.Task[WebSocketLike] | None = None
 
@@ -50,9 +50,14 @@ class Guard:
         """Whether another connection stands, or is being opened."""
         return self._spare is not None
 
+    @property
+    def has_left(self) -> bool:
+        """Whether the latest connection has been given up from here: nobody need say goodbye to it."""
+        return self._has_left
+
     def begin(self, now: float, socket: WebSocketLike) -> None:
         """A connection has been opened."""
-        self._socket = socket
+        self._socket, self._has_left = socket, False
         self._watch.begin(now, time.time())
 
     def heard(self) -> None:
@@ -100,8 +105,10 @@ class Guard:
                     asking.add(task)
                     task.add_done_callback(asking.discard)
                 elif verdict is Verdict.DEAD:
+                    self._has_left = True
                     raise TimeoutError("nothing was heard any more")
                 elif verdict is Verdict.STALLED and await self._open_spare():
+                    self._has_left = True
                     return
         finally:
             for task in asking:
@@ -125,7 +132,7 @@ class Guard:
             spare.cancel()
             await asyncio.wait({spare})
             if not spare.cancelled() and spare.exception() is None:
-                abort(spare.result())
+                await abort(spare.result())
 
     async def _ask_quietly(self) -> None:
         if self._socket is not None:

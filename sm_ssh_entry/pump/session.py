@@ -23,7 +23,7 @@ from sm_ssh_entry.pump.delivery import Delivery
 from sm_ssh_entry.pump.errors import ConnectionLost, PeerBroken, SessionOver
 from sm_ssh_entry.pump.guard import Guard
 from sm_ssh_entry.pump.watch import SLEPT_SECONDS, Pace
-from sm_ssh_entry.pump.websocket import WebSocketLike, hang_up, losses
+from sm_ssh_entry.pump.websocket import WebSocketLike, abort, hang_up, losses
 from sm_ssh_entry.wire.errors import RemoteProtocolError
 from sm_ssh_entry.wire.states import State
 
@@ -227,7 +227,7 @@ class Pump:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                await hang_up(socket)
+                await (abort if self._guard.has_left else hang_up)(socket)
             error = next((task.exception() for task in done if task.exception()), None)
             if error is not None and not isinstance(error, losses()):
                 raise error

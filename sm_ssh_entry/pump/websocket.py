@@ -102,17 +102,23 @@ async def hang_up(socket: WebSocketLike) -> None:
         await asyncio.wait_for(socket.close(), 2 * CLOSE_TIMEOUT)
     except losses() as error:
         logger.debug("= closing: %s", error)
-        abort(socket)
+        _abort(socket)
     except asyncio.CancelledError:
-        abort(socket)
+        _abort(socket)
         raise
 
 
-def abort(socket: WebSocketLike) -> None:
-    """Forget a connection without a word: nothing is waited for, and what was not yet written is lost."""
+async def abort(socket: WebSocketLike) -> None:
+    """Forget a connection without a word: no network is waited for, and what was not yet written is lost."""
+    if not _abort(socket):
+        await socket.close()
+
+
+def _abort(socket: WebSocketLike) -> bool:
     transport = getattr(socket, "transport", None)
     if transport is not None:
         transport.abort()
+    return transport is not None
 
 
 def losses() -> tuple[type[BaseException], ...]:

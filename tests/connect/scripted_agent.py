@@ -63,6 +63,20 @@ class ScriptedAgent:
         """Cut the connection, without a word."""
         self.sockets[-1].transport.abort()
 
+    def freeze(self) -> None:
+        """Hear and say nothing over the connections that stand, from any thread: the network went away under them."""
+        done = threading.Event()
+
+        def pause() -> None:
+            for socket in self.sockets:
+                if not socket.transport.is_closing():
+                    socket.transport.pause_reading()
+                    socket.transport.write = lambda data: None  # type: ignore[method-assign]
+            done.set()
+
+        self._loop.call_soon_threadsafe(pause)
+        assert done.wait(10)
+
     async def close(self, output: str = "") -> None:
         """End the session as the service does: channel_closed to the client."""
         payload = ChannelClosed(
@@ -106,6 +120,8 @@ class ScriptedAgent:
     async def _accept(self, socket: ServerConnection) -> None:
         opener = await socket.recv()
         self.openers.append(json.loads(opener))
+        for old in self.sockets:  # the service knows one connection of a client
+            old.transport.abort()
         self.sockets.append(socket)
         first = len(self.sockets) == 1
         self._accepted.put_nowait(socket)

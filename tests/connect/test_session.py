@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from sm_ssh_entry.connect import channel, ssh_command
+from sm_ssh_entry.pump import Pace
 from sm_ssh_entry.wire import events as ev
 from tests.connect.scripted_agent import ScriptedAgent
 from tests.waiting import wait_until
@@ -251,3 +253,111 @@ def test_a_message_size_that_cannot_be_is_refused_before_anything_happens(
         assert process.returncode == 2
         assert b"SM_SSH_PAYLOAD_BYTES" in said
     assert calls(tmp_path) == []
+
+
+def test_the_numbers_as_shipped() -> None:
+    """An outage of a minute is survived, and ssh gives up later than we do, from the first silence on."""
+    assert channel.REDIAL_SECONDS == 90.0
+    pace, patience = channel.PACE, ssh_command.ALIVE_INTERVAL * ssh_command.ALIVE_COUNT
+    assert pace == Pace()
+    assert pace.ping_interval + pace.ping_timeout + pace.look_every + channel.REDIAL_SECONDS < patience
+    assert channel.REDIAL_SECONDS > 60
+
+
+def test_a_connection_that_freezes_is_replaced(start: Starter, tmp_path: Path) -> None:
+    with ScriptedAgent(obliging, greeting=GREETING) as agent:
+        process = start(agent, IMPATIENT="1")
+        greeted(process)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        agent.freeze()
+        process.stdin.write(b"through a frozen line")
+        process.stdin.flush()
+        assert process.stdout.read(21) == b"through a frozen line"
+        process.stdin.close()
+        assert process.wait(timeout=10) == 0
+    assert calls(tmp_path) == ["start", "resume"]
+
+
+def test_credentials_that_run_out_do_no_harm_while_the_connection_stands(start: Starter, tmp_path: Path) -> None:
+    with ScriptedAgent(obliging, greeting=GREETING) as agent:
+        process = start(agent, IMPATIENT="1")
+        greeted(process)
+        (tmp_path / "expired").touch()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        threading.Event().wait(1.5)  # several times the patience of an impatient session
+        process.stdin.write(b"still here")
+        process.stdin.flush()
+        assert process.stdout.read(10) == b"still here"
+        process.stdin.close()
+        assert process.wait(timeout=10) == 0
+    assert calls(tmp_path) == ["start"]
+
+
+def test_credentials_that_are_renewed_in_time_keep_a_lost_session(start: Starter, tmp_path: Path) -> None:
+    with ScriptedAgent(obliging, greeting=GREETING) as agent:
+        process = start(agent)
+        greeted(process)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        (tmp_path / "expired").touch()
+        agent._loop.call_soon_threadsafe(agent.cut)
+        process.stderr.readline()
+        assert b"expired" in process.stderr.readline()
+        (tmp_path / "expired").unlink()
+        process.stdin.write(b"renewed")
+        process.stdin.flush()
+        assert process.stdout.read(7) == b"renewed"
+        process.stdin.close()
+        said = process.stderr.read()
+        assert process.wait(timeout=10) == 0
+        assert said == b""
+
+
+def test_credentials_that_are_not_renewed_end_a_lost_session_with_their_own_code(
+    start: Starter, tmp_path: Path
+) -> None:
+    with ScriptedAgent(obliging, greeting=GREETING) as agent:
+        process = start(agent, REDIAL_SECONDS="0.5")
+        greeted(process)
+        (tmp_path / "expired").touch()
+        agent._loop.call_soon_threadsafe(agent.cut)
+        said = last_words(process).decode()
+        assert process.returncode == 15
+        assert said.count("renew them now") == 1
+        assert said.splitlines()[-1].startswith("  hint: renew them")
+
+
+@pytest.mark.parametrize("way", ["eof", "hup", "reader"])
+def test_a_network_that_hangs_does_not_hold_up_the_end(start: Starter, tmp_path: Path, way: str) -> None:
+    """Neither the channel nor the API answers any more; the process is gone all the same."""
+    with ScriptedAgent(obliging, greeting=GREETING) as agent:
+        process = start(agent)
+        greeted(process)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        (tmp_path / "hung").touch()
+        if way == "reader":
+            process.stdout.close()
+            process.stdin.write(b"x")
+            process.stdin.flush()
+            agent.got(lambda one: bytes(one.received) == b"x")
+        agent.freeze()
+        if way == "eof":
+            process.stdin.close()
+        elif way == "hup":
+            process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=5) == 0
+
+
+def test_a_dial_that_hangs_does_not_hold_up_the_end(start: Starter, tmp_path: Path) -> None:
+    with ScriptedAgent(obliging, greeting=GREETING) as agent:
+        process = start(agent)
+        greeted(process)
+        (tmp_path / "hung").touch()
+        agent._loop.call_soon_threadsafe(agent.cut)
+        wait_until(lambda: calls(tmp_path)[-1] == "resume", what="a hung ResumeSession")
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=5) == 0
