@@ -18,6 +18,7 @@ Popen = subprocess.Popen
 DEVNULL = subprocess.DEVNULL
 PIPE = subprocess.PIPE
 STDOUT = subprocess.STDOUT
+Expired = subprocess.TimeoutExpired
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def config(
     Writes ~/.ssh/sm-ssh/config, and one line at the top of ~/.ssh/config that includes it. With ALIAS and NAME,
     ALIAS is a short name for NAME, with the region and profile of now: sm-ssh config my-gpu my-job.training.sagemaker
     """
-    from sm_ssh_entry.connect import ssh_settings
+    from sm_ssh_entry.connect import names, ssh_settings
 
     settings = ssh_settings.load()
     if remove:
@@ -58,7 +58,7 @@ def config(
         settings = settings.without_alias(remove_alias)
     elif aliases:
         for name, host in aliases:
-            settings = settings.with_alias(name, host, _of_now(reach, host))
+            settings = settings.with_alias(name, host, ssh_settings.of_now(reach, names.parse(host)))
     elif reach != type(reach)():
         settings = replace(settings, reach=reach)
     if print_only:
@@ -79,18 +79,6 @@ def _aliases(pairs: tuple[str, ...], words: tuple[str, ...]) -> list[tuple[str, 
             raise BadInput(f"{pair!r} is not ALIAS=NAME", hint="--alias my-gpu=my-job.training.sagemaker")
         found.append((name, host))
     return [(name, host) for name, host in found]
-
-
-def _of_now(reach: Reach, host: str) -> Reach:
-    """Fill in region and profile of now: an IDE that is started from a desktop has no AWS environment."""
-    import os
-
-    from sm_ssh_entry.connect import names
-
-    access = reach.towards(names.parse(host))
-    profile = reach.profile or os.environ.get("AWS_PROFILE") or None
-    region = access.region or replace(access, profile=profile).effective_region or None
-    return replace(reach, region=region, profile=profile)
 
 
 def _list(settings: Settings, output: str) -> None:

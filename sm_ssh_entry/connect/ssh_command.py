@@ -96,7 +96,7 @@ def proxy_words(target: Target, reach: Reach, *, outcome: Path) -> list[str]:
         "--outcome",
         str(outcome),
         *reach.words(target),
-        target.host,
+        f"{target.user}@{target.host}" if target.user else target.host,  # a node on the way has the same user
     ]
 
 

@@ -82,6 +82,8 @@ def _settings(pattern: str, called: str, user: str, reach: Reach) -> list[str]:
         reach = replace(reach, identity=str(candidates[0].identity))
     words = [sys.executable, "-m", "sm_ssh_entry.cli.proxy", *reach.words()]
     kex = openssh.installed().kex_setting
+    if user != names.ROOT_USER:  # the proxy logs in to a node on the way, and root is what it takes by itself
+        called = f"{user}@{called}"
     settings = (
         ("User", user),
         ("ProxyCommand", f"{proxy_line(words)} {called}"),

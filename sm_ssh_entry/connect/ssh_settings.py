@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -11,6 +12,7 @@ from typing import Any
 
 from sm_ssh_entry.connect import folder, names, ssh_config, ssh_include
 from sm_ssh_entry.connect.access import Reach
+from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.errors import BadInput
 
 _ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}")
@@ -133,6 +135,18 @@ def remove() -> list[str]:
             path.unlink()
             done.append(f"{path} is removed")
     return done
+
+
+def of_now(reach: Reach, target: Target) -> Reach:
+    """Fill in region and profile of now: an IDE that is started from a desktop has no AWS environment.
+
+    Args:
+        reach: what was given.
+        target: whose region suffix counts where no region was given.
+    """
+    profile = reach.profile or os.environ.get("AWS_PROFILE") or None
+    reach = replace(reach, profile=profile)
+    return replace(reach, region=reach.towards(target).effective_region or None)
 
 
 def _file() -> Path:
