@@ -89,7 +89,8 @@ def _row(entry: Entry, regions: bool) -> tuple[str, ...]:
 
     heard = ago(entry.last_heard) if entry.node_id else "-"
     registered = ago(entry.registered) if entry.node_id else "-"
-    row = (entry.name, entry.node_id or "-", entry.status, entry.owner or "-", heard, registered)
+    status = f"{entry.status} (native)" if entry.native else entry.status
+    row = (entry.name, entry.node_id or "-", status, entry.owner or "-", heard, registered)
     return (*row, entry.region) if regions else row
 
 

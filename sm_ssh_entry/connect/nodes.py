@@ -161,7 +161,7 @@ def newest_online(found: Sequence[Node], target: Target) -> list[Node]:
     Raises:
         ConnectionLost: none is.
     """
-    online = sorted((node for node in found if node.online), key=_newest_first)
+    online = sorted((node for node in found if node.online), key=newest_first)
     if not online:
         raise _lost(found, target)
     return online
@@ -186,21 +186,6 @@ def is_connected(ssm: Any, node: Node) -> bool:
             return bool(ssm.get_connection_status(Target=node.node_id).get("Status") == "connected")
     except SmSshError:
         return False
-
-
-def listed(ssm: Any, kind: str = "") -> tuple[Node, ...]:
-    """List the nodes that carry our tags, Online ones first, newest first.
-
-    Args:
-        ssm: client.
-        kind: only these; ``""``: all.
-    """
-    filters = [{"Key": "tag-key", "Values": [contract.TAG_RESOURCE_NAME]}]
-    if kind:
-        filters = tagged(contract.TAG_RESOURCE_KIND, kind)
-    found = named(ssm, describe(ssm, filters))
-    found = tuple(with_tags(ssm, node) if not node.kind else node for node in found)
-    return tuple(sorted(found, key=lambda node: (not node.online, _newest_first(node))))
 
 
 def describe(ssm: Any, filters: Sequence[Mapping[str, Any]]) -> Iterator[Node]:
@@ -293,13 +278,14 @@ def _means(target: Target, node: Node) -> bool:
     return kind_fits and label_fits
 
 
-def _newest_first(node: Node) -> tuple[float, str]:
+def newest_first(node: Node) -> tuple[float, str]:
+    """Return what sorts nodes by when they registered, the last one first."""
     when = node.registered or node.last_ping
     return (-when.timestamp() if when else 0.0, node.node_id)
 
 
 def _lost(found: Sequence[Node], target: Target) -> ConnectionLost:
-    newest = min(found, key=_newest_first)
+    newest = min(found, key=newest_first)
     if not newest.agent_version:
         return ConnectionLost(
             f"{target.host}: node {newest.node_id} registered {ago(newest.registered)}, its agent is not connected yet",

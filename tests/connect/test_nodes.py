@@ -128,28 +128,6 @@ def test_a_tie_is_broken_by_who_really_holds_its_channel() -> None:
             nodes.pick([before, after], target, connected=lambda _, answer=connected: answer)  # type: ignore[misc]
 
 
-def test_listing_pages_and_orders(fleet: Fleet, ssm: Any) -> None:
-    lost = fleet.add("lost", online=False, display="algo-1.lost.training.sagemaker")
-    for number in range(119):
-        fleet.add(f"j{number}", display=f"algo-1.j{number}.training.sagemaker", registered=number - 1000.0)
-    other = fleet.add("p", kind="processing", display="p", registered=1.0)
-
-    def stranger(plane: Plane) -> None:
-        activation = Activation("a", "c", "us-east-1", "Role", 0.0, 1e12)
-        plane.store.nodes.register(activation, public_key="k", fingerprint="f", now=1.0)
-
-    fleet.plane.call(stranger)
-    calls = counted(ssm)
-    listed = nodes.listed(ssm)
-    assert len(listed) == 121
-    assert (listed[0].node_id, listed[0].host) == (other, "algo-1.p.processing.sagemaker")
-    assert listed[1].host == "algo-1.j118.training.sagemaker"
-    assert listed[-1].node_id == lost
-    assert calls == {"DescribeInstanceInformation": 3, "ListTagsForResource": 1}
-    assert {node.kind for node in nodes.listed(ssm, "training")} == {"training"}
-    assert nodes.listed(ssm, "studio") == ()
-
-
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0 s ago"), (59, "59 s ago"), (60, "1 min ago"), (7199, "1 h ago"), (200_000, "2 d ago"), (-5, "0 s ago")],

@@ -158,8 +158,7 @@ class Listing:
         if self.question.owner or self.question.older_than is not None or self.question.status in (ONLINE, LOST):
             return
         for resource in self._running.unregistered():
-            if not (resource.native and self.question.status):
-                yield self._entry_of(resource)
+            yield self._entry_of(resource)
 
     def _entry(self, node: Node) -> Entry:
         if node.kind == "inference" and not node.resource:
@@ -178,10 +177,14 @@ class Listing:
         )
 
     def _entry_of(self, resource: Resource) -> Entry:
-        status = "native" if resource.native else NOT_REGISTERED
-        started, native = resource.started, resource.native
         return Entry(
-            resource.host, resource.kind, resource.name, status, self.region, registered=started, native=native
+            name=resource.host,
+            kind=resource.kind,
+            resource=resource.name,
+            status=NOT_REGISTERED,
+            region=self.region,
+            registered=resource.started,
+            native=resource.native,
         )
 
 
@@ -212,13 +215,8 @@ def registered(ssm: Any, question: Question) -> Iterator[Node]:
         online += page
         if len(page) < _PAGE:
             break
-    yield from sorted(online, key=_newest_first)
+    yield from sorted(online, key=nodes.newest_first)
     if question.status != ONLINE:
         rest = [node for node in seen if not node.online]
-        yield from sorted(rest, key=_newest_first)
+        yield from sorted(rest, key=nodes.newest_first)
         yield from (node for node in ours if not node.online)
-
-
-def _newest_first(node: Node) -> float:
-    when = node.registered or node.last_ping
-    return -when.timestamp() if when else 0.0

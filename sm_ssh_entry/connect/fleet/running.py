@@ -18,7 +18,7 @@ from sm_ssh_entry.errors import SmSshError
 
 _AT_MOST = 100  # both the longest page of a list call and the values that one filter of SSM takes
 _IN_SERVICE = "InService"
-_INFERENCE = "inference"
+_INFERENCE, _STUDIO, _HYPERPOD = "inference", "studio", "hyperpod"
 # Apps with a container that a user can be in; the others are services.
 _APPS = frozenset({"JupyterLab", "CodeEditor", "KernelGateway", "JupyterServer"})
 
@@ -32,7 +32,7 @@ class Resource:
         name: as it stands in a host name.
         started: since when; None: SageMaker does not say.
         session_ids: of an endpoint's models: what its nodes are known by.
-        native: whether SageMaker's own way in is always there.
+        native: whether the list says that SageMaker's own way in is switched on.
     """
 
     kind: str
@@ -108,15 +108,14 @@ class Running:
         return serving[0] if len(serving) == 1 else ""
 
     def unregistered(self) -> Iterator[Resource]:
-        """Give what runs and has no node, and what needs none: one call to SSM for a hundred resources of a kind."""
+        """Give what runs and has no node: one call to SSM for a hundred resources of a kind."""
         for kind in self._kinds:
             found = self.resources(kind)
-            asked = [one for one in found if not one.native]
             try:
-                if asked and kind == _INFERENCE and self._any_of(kind):
+                if found and kind == _INFERENCE and self._any_of(kind):
                     found = self.endpoints()
-                    asked = list(found)
-                present = self._registered(kind, asked)
+                # Nodes of a cluster never register: they have SageMaker's own way.
+                present = self._registered(kind, found) if kind != _HYPERPOD else set()
             except SmSshError as error:
                 self.notes.append(error.message)
                 continue
@@ -129,10 +128,20 @@ class Running:
             items = answer.get(call.result, ())
             if answer.get("NextToken"):
                 self.notes.append(f"sagemaker:{call.operation}: only the first {len(items)} are looked at")
+            open_spaces = self._open_spaces() if kind == _STUDIO and items else frozenset()
         except SmSshError as error:
             self.notes.append(error.message)
             return ()
-        return tuple(resource for item in items if (resource := _resource(kind, call, item)))
+        return tuple(resource for item in items if (resource := _resource(kind, call, item, open_spaces)))
+
+    def _open_spaces(self) -> frozenset[tuple[str, str]]:
+        """Return domain and name of the spaces whose remote access is switched on."""
+        spaces = (jobs.called(self._sagemaker, "ListSpaces", MaxResults=_AT_MOST) or {}).get("Spaces", ())
+        return frozenset(
+            (str(one.get("DomainId")), str(one.get("SpaceName")))
+            for one in spaces
+            if one.get("SpaceSettingsSummary", {}).get("RemoteAccess") == "ENABLED"
+        )
 
     def _any_of(self, kind: str) -> bool:
         """Whether there is any node of a kind."""
@@ -180,13 +189,19 @@ def _values(ssm: Any, found: Iterable[Node], key: str, asked: Sequence[str]) -> 
     return nodes.parallel(value, list(found))
 
 
-def _resource(kind: str, call: _List, item: Mapping[str, Any]) -> Resource | None:
+def _resource(
+    kind: str, call: _List, item: Mapping[str, Any], open_spaces: frozenset[tuple[str, str]]
+) -> Resource | None:
     name, started = str(item.get(call.name, "")), item.get(call.started)
-    if kind == "studio":
+    native = False
+    if kind == _STUDIO:
         if item.get("Status") != _IN_SERVICE or item.get("AppType") not in _APPS:
             return None
         owner = item.get("SpaceName") or item.get("UserProfileName")
         name = ".".join(str(part) for part in (name, owner, item.get("DomainId")) if part)
-    if kind == "hyperpod":
-        return Resource(kind, name, native=True) if item.get("ClusterStatus") == _IN_SERVICE else None
-    return Resource(kind, name, started)
+        native = (str(item.get("DomainId")), str(item.get("SpaceName"))) in open_spaces
+    if kind == _HYPERPOD:
+        if item.get("ClusterStatus") != _IN_SERVICE:
+            return None
+        native = True
+    return Resource(kind, name, started, native=native)
