@@ -24,8 +24,8 @@ from sm_ssh_entry.errors import NotFound, SessionFailed, SmSshError
 
 _CHUNK = 1 << 16
 _STDOUT = 1
-# The shared connection of somebody else may be used, never made: it would outlive us with our pipes in its hands.
-_OPTIONS = ("-o", "ControlMaster=no", "-o", "ControlPersist=no", "-o", "LogLevel=INFO", "-o", "ConnectTimeout=60")
+# Its usual level, whatever the user's own configuration says: below it ssh does not tell why the way ends.
+_OPTIONS = ("-o", "LogLevel=INFO", "-o", "ConnectTimeout=60")
 # sshd's words for what became of the connection that it was asked to make, which ssh repeats at its usual level
 # (OpenSSH, channels.c and serverloop.c).
 _UNKNOWN_NAME = ("Name or service not known", "nodename nor servname", "Temporary failure in name resolution")

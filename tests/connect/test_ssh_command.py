@@ -120,7 +120,7 @@ def test_the_printed_configuration_is_openssh_s(home: Path) -> None:
 def test_a_block_for_one_name(home: Path) -> None:
     text = ssh_config.lines("me@J.training.sagemaker@eu-west-1")
     assert text.startswith("Host J.training.sagemaker\n    User me\n")
-    assert "--region eu-west-1 J.training.sagemaker\n" in text
+    assert "--region eu-west-1 me@J.training.sagemaker\n" in text
 
 
 def test_a_named_key_is_written_into_the_block(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def test_an_alias_says_all_that_its_name_needs(home: Path) -> None:
     reach = Reach(region="eu-west-1", profile="p q", via="native", index=2)
     settings = Settings().with_alias("my-gpu", "me@My-Job.training.sagemaker", reach)
     found = read_back(home, settings, "my-gpu")
-    words = "--region eu-west-1 --profile 'p q' --via native --index 2 My-Job.training.sagemaker"
+    words = "--region eu-west-1 --profile 'p q' --via native --index 2 me@My-Job.training.sagemaker"
     assert found["proxycommand"].endswith(f"sm_ssh_entry.cli.proxy {words}")
     assert (found["user"], found["hostkeyalias"]) == ("me", "my-job.training.sagemaker")
     assert found["controlmaster"] == "auto"
