@@ -65,6 +65,8 @@ def cp(
     order = arguments.parse(words)
     if via != _BUCKET_WAY and bucket is not None:
         raise BadInput("--bucket needs --via s3")
+    if order.streams and output == "json" and not order.up:
+        raise BadInput("standard output cannot take both the file and the summary")
     way = "" if via in (None, _BUCKET_WAY) else via or ""
     reach = Reach(region, profile, way, index or 0, identity or "")
     options = copying.Options(

@@ -164,6 +164,18 @@ def test_a_source_that_has_changed_is_copied_anew(machine: Machine, job: Job, lo
     assert digest(tmp_path / "copy") == digest(source)
 
 
+def test_standard_input_and_output(machine: Machine, job: Job, tmp_path: Path) -> None:
+    text = "".join(f"line {number}\n" for number in range(700_000))
+    done = machine.run("cp", "-", f"{job.host}:{tmp_path}/piped", stdin=text)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "piped").read_text() == text
+    done = machine.run("cp", f"{job.host}:{tmp_path}/piped", "-")
+    assert (done.returncode, done.stdout == text) == (0, True), done.stderr
+    done = machine.run("cp", "-", f"{job.host}:{tmp_path}", stdin=text)
+    assert done.returncode == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["piped"]
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sm_ssh_entry.connect.access import Reach
-from sm_ssh_entry.connect.copy import failures, folders, journal, plan
+from sm_ssh_entry.connect.copy import failures, folders, journal, plan, streams
 from sm_ssh_entry.connect.copy.arguments import Order
 from sm_ssh_entry.connect.copy.checksum import Checksums
 from sm_ssh_entry.connect.copy.crew import Crew
@@ -27,10 +27,10 @@ from sm_ssh_entry.connect.copy.tally import Tally
 from sm_ssh_entry.connect.copy.upload import Upload
 from sm_ssh_entry.errors import NoSpace, SessionFailed
 
-# A session costs half a second to open and the node 33 MB of memory; the service paces each by itself. One more for
-# each so many bytes, or files, up to the most.
-MOST_SESSIONS = 32
-_USUAL_SESSIONS = 8
+# A session costs half a second to open and the node 33 MB of memory; what a node sends is paced in each by itself, what
+# it gets is not. One more for each so many bytes, or files, up to the most.
+_MOST_DOWN = 8
+_MOST_UP = 4
 _SESSION_BYTES = 2 << 20
 _SESSION_FILES = 200
 # Up to here, to read the copies back is quicker than to ask the node's shell.
@@ -108,6 +108,12 @@ class _Copying:
 
     async def _run(self, link: Link) -> Tally:
         order, options, tally = self._order, self._options, self._tally
+        if order.streams:
+            tally.files = 1
+            with self._shown():
+                await (streams.send if order.up else streams.receive)(order, link.remote, tally)
+            tally.done = 1
+            return tally
         make = plan.upload if order.up else plan.download
         planned = await make(order, link.remote, follow=options.follow)
         tally.files, tally.bytes = len(planned.files), planned.bytes
@@ -211,7 +217,9 @@ class _Copying:
         if self._options.parallel:
             return self._options.parallel
         count = sum(last - first for file in left for first, last in file.todo)
-        return min(_USUAL_SESSIONS, 1 + max(count // _SESSION_BYTES, len(left) // _SESSION_FILES))
+        return min(
+            _MOST_UP if self._order.up else _MOST_DOWN, 1 + max(count // _SESSION_BYTES, len(left) // _SESSION_FILES)
+        )
 
     @contextlib.contextmanager
     def _shown(self) -> Iterator[None]:
