@@ -21,6 +21,7 @@ MEASUREMENTS: tuple[Callable[[Machine], list[Row]], ...] = (
     container.to_online,
     laptop.help_text,
     laptop.login,
+    laptop.second_login,
     tunnel.proxy_start,
     tunnel.throughput,
     laptop.throughput,

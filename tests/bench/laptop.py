@@ -65,6 +65,33 @@ def login(machine: Machine) -> list[Row]:
     ]
 
 
+def second_login(machine: Machine) -> list[Row]:
+    """``ssh host true`` and ``sm-ssh run`` while another login is open, with what ``sm-ssh config`` writes."""
+    job = machine.job("bench-second", "sleep", "900")
+    job.online()
+    quiet([*SM_SSH, "config"], machine.env)
+    ssh = ["ssh", "-F", str(machine.home / ".ssh" / "config")]
+    with subprocess.Popen(
+        [*ssh, job.host, "echo up; cat >/dev/null"], env=machine.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as first:
+        assert first.stdin is not None
+        assert first.stdout is not None
+        first.stdout.readline()
+        plain, run = side_by_side(
+            10,
+            lambda: seconds(lambda: quiet([*ssh, job.host, "true"], machine.env)),
+            lambda: seconds(lambda: quiet([*SM_SSH, "run", job.host, "--", "true"], machine.env)),
+        )
+        first.stdin.close()
+    quiet([*ssh, "-O", "exit", job.host], machine.env)
+    quiet([*SM_SSH, "config", "--remove"], machine.env)
+    job.kill()
+    return [
+        Row("ssh host true, second login", f"{plain * 1e3:.0f} ms", "", "<= 100 ms", plain <= 0.1),
+        Row("  sm-ssh run, likewise", f"{run * 1e3:.0f} ms", "", "", None),
+    ]
+
+
 def throughput(machine: Machine) -> list[Row]:
     """Bulk data through ``ssh`` and the stand-in agent, a login's time taken off, beside plain ``ssh`` to the sshd."""
     job = machine.job("bench-copy", "sleep", "900")
