@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sm_ssh_entry.cli.choosing import choose_option
 from sm_ssh_entry.cli.options import aws_options, raw_words, reach_options
 from sm_ssh_entry.errors import BadInput, NotFound
 
@@ -24,6 +25,7 @@ share_option = click.option(
 
 @click.command(context_settings=raw_words())
 @reach_options
+@choose_option
 @click.option(
     _PRINT_CONFIG, "print_config", is_flag=True, help="Print the lines for ~/.ssh/config and do nothing else."
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sm_ssh_entry.cli.choosing import choose_option
 from sm_ssh_entry.cli.options import raw_words, reach_options
 from sm_ssh_entry.errors import BadInput
 
@@ -20,6 +21,7 @@ _RESCUE_SECONDS = 5.0
 
 @click.command(context_settings=raw_words())
 @reach_options
+@choose_option
 @click.argument("name")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 def shell(reach: Reach, name: str, words: tuple[str, ...]) -> int:
