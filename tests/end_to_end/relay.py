@@ -43,7 +43,7 @@ class Relay:
         self.lost = self.doubled = self.swapped = self.passed = 0
         self._target = target
         self._random = random.Random(seed)
-        self.opened = 0
+        self.asked = self.opened = 0
         self._sockets: set[web.WebSocketResponse] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -115,6 +115,7 @@ class Relay:
         return [one for one in found if isinstance(one, asyncio.Transport) and not one.is_closing()]
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked += 1
         await self._flowing.wait()
         if self.weather.down:
             if request.transport is not None:

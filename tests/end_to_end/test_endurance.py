@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.machine import SM_SSH, Job, Machine, processes
+from tests.end_to_end.machine import SM_SSH, Job, Machine, fault, processes
 from tests.end_to_end.relay import Relay
 from tests.waiting import wait_until
 
@@ -81,6 +83,115 @@ def test_copy_survives_loss_reordering_and_duplicates(
         assert min(relay.lost, relay.doubled, relay.swapped) > 10
     assert copy.returncode == 0
     assert sum_of(tmp_path / "out", up) == digest(payload)
+
+
+class Conversation:
+    """An ``ssh`` session whose line goes through a relay, and a command there that answers each line."""
+
+    def __init__(self, machine: Machine, job: Job, relay: Relay) -> None:
+        proxy = shlex.join([sys.executable, "-m", "tests.end_to_end.impatient_proxy", job.host])
+        words = ["connect", job.host, "-T", "-o", f"ProxyCommand={proxy}", "--", "while read x; do echo got $x; done"]
+        root = str(Path(__file__).resolve().parents[2])
+        self.process = subprocess.Popen(
+            [*SM_SSH, *words],
+            env={**machine.env, "AWS_ENDPOINT_URL": relay.url, "PYTHONPATH": root},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        self.said = ""
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Conversation:
+        self.say("hello")
+        assert self.hears() == "got hello"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(timeout=20)
+        finally:
+            self.process.kill()
+            self._thread.join(timeout=10)
+            for pipe in (self.process.stdout, self.process.stderr):
+                assert pipe is not None
+                pipe.close()
+
+    def say(self, line: str) -> None:
+        """Send a line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+
+    def hears(self) -> str:
+        """Wait for the answer."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said += line
+
+
+@pytest.fixture
+def relay(machine: Machine) -> Iterator[Relay]:
+    with Relay(machine.env["AWS_ENDPOINT_URL"]) as relay:
+        yield relay
+
+
+def silent_for_a_while(relay: Relay, ssh: Conversation) -> None:
+    """Freeze the network until somebody has noticed and wants another connection."""
+    asked, opened = relay.asked, relay.opened
+    relay.freeze()
+    ssh.say(f"over gap {opened}")
+    wait_until(lambda: relay.asked > asked, 20, what="somebody who noticed")
+    relay.thaw()
+    assert ssh.hears() == f"got over gap {opened}"
+    assert relay.opened > opened
+
+
+def test_ssh_does_not_notice_a_network_that_was_silent_for_a_while(machine: Machine, job: Job, relay: Relay) -> None:
+    """No connection is closed, nothing is answered: a cable that was out, a network that was changed."""
+    with Conversation(machine, job, relay) as ssh:
+        silent_for_a_while(relay, ssh)
+        silent_for_a_while(relay, ssh)
+    assert (ssh.process.returncode, ssh.said) == (0, "")
+
+
+def test_ssh_does_not_notice_a_node_that_was_silent_for_a_while(machine: Machine, job: Job, relay: Relay) -> None:
+    """The service answers all the while; it is the messages that do not get through."""
+    with Conversation(machine, job, relay) as ssh:
+        opened = relay.opened
+        relay.weather.loss = 1.0
+        ssh.say("into nothing")
+        wait_until(lambda: relay.opened > opened, 20, what="another connection beside the first")
+        relay.weather.loss = 0.0
+        assert ssh.hears() == "got into nothing"
+    assert (ssh.process.returncode, ssh.said) == (0, "")
+
+
+def test_credentials_that_ran_out_meanwhile_are_read_anew(machine: Machine, job: Job, relay: Relay) -> None:
+    with Conversation(machine, job, relay) as ssh:
+        fault(machine, operation="ResumeSession", code="ExpiredTokenException", times=1)
+        relay.cut()
+        relay.mend()
+        ssh.say("renewed")
+        assert ssh.hears() == "got renewed"
+        assert ssh.said == ""
+        fault(machine, operation="ResumeSession", code="ExpiredTokenException")
+        relay.cut()
+        relay.mend()
+        ssh.say("renewed late")
+        wait_until(lambda: "expired" in ssh.said, 20, what="a word to the user")
+        fault(machine)
+        assert ssh.hears() == "got renewed late"
+    assert ssh.process.returncode == 0
+    assert ssh.said.count("sm-ssh:") == 1
 
 
 def agents(job: Job) -> list[int]:

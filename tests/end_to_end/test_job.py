@@ -5,29 +5,17 @@ from __future__ import annotations
 import json
 import re
 import signal
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.machine import Machine, processes
+from tests.end_to_end.machine import Machine, fault, processes
 from tests.waiting import wait_until
 
 # A command that runs before its node has met the error, as a job does, and is still there when it has.
 UNTIL_FAILED = """
 for i in $(seq 40); do grep -q '"error"' "$SM_SSH_ROOT/run/sm-ssh/status.json" 2>/dev/null && break; sleep 0.2; done
 exit 6"""
-
-
-def fault(machine: Machine, **fields: object) -> None:
-    """Order an error from the plane; no field: take all orders back."""
-    state = json.loads((machine.folder / "local" / "plane.json").read_text())
-    request = urllib.request.Request(
-        machine.env["AWS_ENDPOINT_URL"] + "/_sm-ssh/faults",
-        data=json.dumps(fields).encode(),
-        headers={"Authorization": f"Bearer {state['token']}"},
-    )
-    urllib.request.urlopen(request, timeout=10).close()
 
 
 @pytest.fixture
