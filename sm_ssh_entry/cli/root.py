@@ -13,6 +13,9 @@ from sm_ssh_entry.cli.lazy import LazyGroup
 from sm_ssh_entry.cli.main import COMMANDS, report
 from sm_ssh_entry.errors import INTERRUPTED, SmSshError
 
+# Where a shell puts its question when Tab is pressed: click's name for it.
+_COMPLETION = "_SM_SSH_COMPLETE"
+
 
 @click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-v", "--version", prog_name="sm-ssh")
@@ -26,11 +29,14 @@ def run(argv: Sequence[str]) -> int:
     Args:
         argv: words after the program's name.
     """
+    question = os.environ.get(_COMPLETION)
+    if question:
+        from sm_ssh_entry.cli import completion
+
+        return completion.answer(cli, question)
     try:
         status = cli.main(args=list(argv), prog_name="sm-ssh", standalone_mode=False)
-    except click.exceptions.Abort:
-        return INTERRUPTED
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
