@@ -28,7 +28,9 @@ def ssh_folder() -> Path:
         home = Path.home()
     except RuntimeError:  # Python's word for it
         home = Path()
-    if not home.is_absolute() or os.environ.get("HOME") == "":  # Python takes an empty HOME for /
+    if not home.is_absolute() or (
+        os.name == "posix" and os.environ.get("HOME") == ""
+    ):  # Python takes an empty HOME for /
         raise SmSshError("there is no home folder", hint="set HOME")
     return home / ".ssh"
 

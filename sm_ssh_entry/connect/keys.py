@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sm_ssh_entry import command
-from sm_ssh_entry.connect import folder, hostkeys
+from sm_ssh_entry.connect import folder, hostkeys, windows_keys
 from sm_ssh_entry.errors import BadInput, KeyRefused, SmSshError
 
 KEY_VARIABLE = "SSH_KEY"
@@ -60,7 +60,10 @@ def existing(identity: str = "") -> tuple[Key, ...]:
     """
     named = identity or os.environ.get(KEY_VARIABLE, "")
     if named:
-        return (_from_file(Path(named).expanduser()),)
+        path = Path(named).expanduser()
+        if os.name == "nt" and path.suffix != ".pub" and path.is_file():
+            windows_keys.check(path)
+        return (_from_file(path),)
     found = [_from_file(path) for path in (folder.ssh_folder() / "id_ed25519", _own_path()) if path.is_file()]
     return tuple(found) or _agent_keys()
 
@@ -141,4 +144,6 @@ def _generate() -> Key:
                     f"ssh-keygen could not make {path}: {made.stderr.strip() or made.stdout.strip()}",
                     hint=_SSH_KEYGEN_HINT,
                 )
+            if os.name == "nt":
+                windows_keys.protect(path)
     return _from_file(path)

@@ -37,7 +37,7 @@ def every_host(reach: Reach, *, share: bool) -> str:
     """
     # Matched after the user's own Host lines for one of our names would have been: theirs may stand in any file.
     shared = sharing.config_lines(reach, ",".join(EVERY_HOST)) if share else []
-    return _text([*_every_host(reach), *shared])
+    return _text([*_every_host(reach), *shared, *_with_region()])
 
 
 def alias(name: str, target: Target, reach: Reach, *, share: bool) -> str:
@@ -65,6 +65,20 @@ def _every_host(reach: Reach) -> list[str]:
     """
     called = "%n" if openssh.installed().keeps_case else "%h"
     return _settings(" ".join(EVERY_HOST), called, names.ROOT_USER, reach)
+
+
+def _with_region() -> list[str]:
+    """Make the block for ``name@region``: ``ssh`` takes the region for the host, and the name for a user.
+
+    Nothing can be done about that but to say it. Windows has no shell for it.
+    """
+    if os.name != "posix":
+        return []
+    said = "sm-ssh: ssh takes no name@region: use sm-ssh connect, or make an alias: sm-ssh config ALIAS NAME@REGION"
+    return [
+        "Match originalhost ??-*-?,??-*-??,???-*-?,???-*-?? user *.sagemaker,mi-*",
+        f"    ProxyCommand /bin/sh -c 'echo \"{said}\" >&2; exit 1'",
+    ]
 
 
 def _block(pattern: str, target: Target, reach: Reach) -> list[str]:

@@ -110,3 +110,14 @@ def test_an_alias_that_is_not_there(home: Path) -> None:
     del home
     with pytest.raises(BadInput, match="no alias"):
         Settings().without_alias("a")
+
+
+@pytest.mark.parametrize("name", ["j.training.sagemaker@eu-west-1", "mi-0123456789abcdef0@us-gov-east-1"])
+def test_a_region_behind_a_name_is_said_to_be_no_host(home: Path, name: str) -> None:
+    path = home / "written"
+    path.write_text(Settings().text())
+    done = subprocess.run(["ssh", "-F", str(path), name, "true"], capture_output=True, text=True, check=False)
+    assert done.returncode == 255
+    assert done.stderr.startswith("sm-ssh: ssh takes no name@region")
+    other = read_back(home, Settings(), "me@eu-west-1")
+    assert "proxycommand" not in other

@@ -97,6 +97,11 @@ class Open:
         return self.process.wait(timeout=20)
 
 
+def text_of(path: Path) -> str:
+    """Return what a fake program was given, "" before it was."""
+    return path.read_text().strip() if path.exists() else ""
+
+
 def get(link: str) -> list[str]:
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(link, timeout=30) as answer:
         found = json.loads(answer.read())
@@ -121,7 +126,7 @@ def test_an_ide_is_started_on_a_name_that_plain_ssh_knows(  # noqa: PLR0917 - a 
 ) -> None:
     done = machine.run("open", "--yes", what, job.host, "/opt/ml/a b")
     assert done.returncode == 0, done.stderr
-    said = wait_until(lambda: (programs / f"{program}.said").exists() and (programs / f"{program}.said").read_text())
+    said = wait_until(lambda: text_of(programs / f"{program}.said"))
     if expected:
         assert said.splitlines() == expected
     else:
@@ -173,7 +178,7 @@ def test_jupyter_is_found_or_started_and_opened_with_its_token(
     again = Open(machine, "jupyter", job.host)
     shown = again.link()
     assert shown.endswith("/lab")
-    said = wait_until(lambda: (programs / "browser.said").exists() and (programs / "browser.said").read_text().strip())
+    said = wait_until(lambda: text_of(programs / "browser.said"))
     assert "s3cret" not in said
     assert get(said)[0] == "/lab?token=s3cret%2Ftoken"
     assert again.end() == 130
