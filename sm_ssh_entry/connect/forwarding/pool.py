@@ -16,8 +16,8 @@ from sm_ssh_entry.connect.forwarding.streams import Streams
 from sm_ssh_entry.connect.forwarding.tunnel import Tunnel
 from sm_ssh_entry.errors import SmSshError
 
-#: Connections in every session from which on one more session is started.
-BUSY = 4
+#: Connections in every session from which on one more session is started. The official agent sends 0.6 MB/s in each.
+BUSY = 2
 #: Most sessions where each carries one connection, whatever was asked for.
 SINGLES = 32
 #: Seconds between attempts to start a session: the first, and the longest.
@@ -42,7 +42,8 @@ class Pool:
     ) -> None:
         self._start, self._most, self._say, self._there = start, most, say, there
         self._tunnels: list[Tunnel] = []
-        self._starting: asyncio.Task[None] | None = None
+        self._starting: set[asyncio.Task[None]] = set()
+        self._waiting = 0
         self._retry_at = 0.0
         self._backoff = FIRST_BACKOFF
         self._said: dict[str, float] = {}
@@ -83,55 +84,55 @@ class Pool:
     async def end(self) -> None:
         """End all sessions."""
         self._ended = True
-        if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)
+        starting = list(self._starting)
+        for task in starting:
+            task.cancel()
+        await asyncio.gather(*starting, return_exceptions=True)
         await asyncio.gather(*(tunnel.end() for tunnel in self._tunnels))
 
     async def _choose(self) -> Streams | Single | None:
         """Return what carries the next connection. The caller uses it before anything is awaited."""
         while not self._ended:
             free = [tunnel.carrier for tunnel in self._alive() if tunnel.carrier and tunnel.carrier.takes_another]
-            if free:
-                best = min(free, key=lambda one: (one.stalled, one.load))
-                if best.stalled or best.load >= BUSY:
-                    self._grow()
-                if best.stalled and self._starting is not None:
-                    await asyncio.wait({self._starting})
-                    continue
-                if best.stalled:
-                    self.say(f"{self._there}: a connection that nobody reads holds up the others")
+            best = min(free, key=lambda one: (one.stalled, one.load), default=None)
+            if best is not None and not best.stalled and best.load < BUSY:
                 return best
-            if not self._grow(needed=True):
-                return None
-            assert self._starting is not None  # noqa: S101 - what _grow has said
-            await asyncio.wait({self._starting})
+            # A new session is there in a moment, and a connection cannot change its session later.
+            if self._grow():
+                self._waiting += 1
+                await asyncio.wait(self._starting, return_when=asyncio.FIRST_COMPLETED)
+                self._waiting -= 1
+                continue
+            if best is not None and best.stalled:
+                self.say(f"{self._there}: a connection that nobody reads holds up the others")
+            if best is None and time.monotonic() >= self._retry_at:
+                self.say(f"{self._there}: too many connections at once, one was turned away")
+            return best
         return None
 
-    def _grow(self, *, needed: bool = False) -> bool:
-        """Start one more session in the background if there may be one; return whether one is on its way."""
-        if self._starting is not None:
-            return True
+    def _grow(self) -> bool:
+        """Start a session in the background if another is wanted and may be; return whether any is on its way."""
         alive = self._alive()
         most = max(self._most, SINGLES) if any(isinstance(one.carrier, Single) for one in alive) else self._most
-        if len(alive) >= most:
-            if needed:
-                self.say(f"{self._there}: too many connections at once, one was turned away")
-            return False
-        if time.monotonic() < self._retry_at:
-            return False
-        self._starting = asyncio.create_task(self._grown())
-        return True
+        wanted = 1 + self._waiting // BUSY
+        if (
+            len(alive) + len(self._starting) < most
+            and len(self._starting) < wanted
+            and time.monotonic() >= self._retry_at
+        ):
+            task = asyncio.create_task(self._grown())
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
+        return bool(self._starting)
 
     async def _grown(self) -> None:
         try:
             await self._add()
         except SmSshError as error:
-            self._retry_at = time.monotonic() + self._backoff
-            self.say(f"{self._there}: {error.message}; trying again in {self._backoff:.0f} s at the earliest")
-            self._backoff = min(LONGEST_BACKOFF, self._backoff * 2)
-        finally:
-            self._starting = None
+            if time.monotonic() >= self._retry_at:  # several that were started at once fail together
+                self._retry_at = time.monotonic() + self._backoff
+                self.say(f"{self._there}: {error.message}; trying again in {self._backoff:.0f} s at the earliest")
+                self._backoff = min(LONGEST_BACKOFF, self._backoff * 2)
 
     async def _add(self) -> None:
         tunnel = await self._start(self)
@@ -140,7 +141,9 @@ class Pool:
 
     def over(self, tunnel: Tunnel) -> None:
         """A session has ended by itself."""
-        if not self._ended and not isinstance(tunnel.carrier, Single):
+        if self._ended or isinstance(tunnel.carrier, Single):
+            return
+        if not self._alive() or (tunnel.carrier is not None and tunnel.carrier.load):
             why = f" ({tunnel.reason})" if tunnel.reason else ""
             self.say(f"{self._there}: the session is over{why}; the next connection starts another")
 
