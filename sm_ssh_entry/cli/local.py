@@ -14,6 +14,7 @@ COMMANDS: Table = {
     "env": (_PLANE, "env", 'Print the variables of its clients: eval "$(sm-ssh local env)".'),
     "reset": (_PLANE, "reset", "Make it forget everything."),
     "fault": (_PLANE, "fault", "Make calls of one operation fail or take long."),
+    "seed": ("sm_ssh_entry.cli.local_seed", "seed", "Enter managed nodes without containers, for trials."),
     "run": ("sm_ssh_entry.cli.local_run", "run_job", "Run a job on the local plane."),
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from sm_ssh_entry.errors import BadInput
-from sm_ssh_entry.plane import cloudwatch, job_records, native
+from sm_ssh_entry.plane import cloudwatch, job_records, native, seed
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.front import guarded
 from sm_ssh_entry.plane.listeners import Listeners
@@ -42,6 +42,16 @@ _JOB_FIELDS: dict[str, tuple[type, ...]] = {
 }
 _LOG_FIELDS: dict[str, tuple[type, ...]] = {"region": (str,), "group": (str,), "stream": (str,), "events": (list,)}
 _NATIVE_FIELDS: dict[str, tuple[type, ...]] = {"target": (str,), "region": (str,), "port": (int,)}
+_SEED_FIELDS: dict[str, tuple[type, ...]] = {
+    "nodes": (int,),
+    "region": (str,),
+    "kind": (str,),
+    "name": (str,),
+    "owner": (str,),
+    "age": (int, float),
+    "online": (bool,),
+    "tagged": (bool,),
+}
 _LISTENER_FIELDS: dict[str, tuple[type, ...]] = {"address": (str,)}
 _CREDENTIAL_FIELDS: dict[str, tuple[type, ...]] = {
     "expires_in": (int, float, type(None)),
@@ -88,6 +98,7 @@ class Admin:
             "jobs": self._jobs,
             "native": self._native,
             "logs": self._logs,
+            "seed": self._seed,
             "listen": self._listen,
             "unlisten": self._unlisten,
         }
@@ -169,6 +180,11 @@ class Admin:
         events = [(int(at), str(text)) for at, text in params.pop("events")]
         await asyncio.to_thread(cloudwatch.put, self._store, **params, events=events)
         return {}
+
+    async def _seed(self, params: dict[str, Any]) -> dict[str, Any]:
+        _check(params, _SEED_FIELDS, required=("nodes", "region"))
+        seed.plant(self._store, seed.Seed(**params))
+        return {"nodes": len(self._store.nodes)}
 
     async def _listen(self, params: dict[str, Any]) -> dict[str, Any]:
         _check(params, _LISTENER_FIELDS, required=("address",))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 from sm_ssh_entry import contract
 from sm_ssh_entry.plane.api import AwsError, Handler, Request
@@ -19,6 +20,8 @@ _SOURCE_TYPE = "AWS::SSM::ManagedInstance"
 _RESOURCE_TYPES = ("ManagedInstance", "EC2Instance")
 
 Values = Callable[[Store, Node], str]
+# Nodes in order of registration, and which of them pass the filters.
+Narrowed: TypeAlias = tuple[list[Node], Callable[[Node], bool]]
 _PLAIN: dict[str, Values] = {
     "ActivationIds": lambda _, node: node.activation_id,
     "AgentVersion": lambda _, node: node.info.get("AgentVersion", ""),
@@ -51,8 +54,10 @@ async def describe_instance_information(store: Store, request: Request) -> dict[
     tags = [(key, values) for key, values in filters if _is_tag(key)]
     if tags and len(tags) < len(filters):
         raise AwsError("InvalidFilterKey", "Tag filters cannot be combined with other filters.")
-    nodes = _by_tags(store, request.region, tags) if tags else _by_fields(store, request.region, legacy or filters)
-    items, token = page(request, nodes, lambda node: node.serial, default=PAGE)
+    nodes, keep = (
+        _by_tags(store, request.region, tags) if tags else _by_fields(store, request.region, legacy or filters)
+    )
+    items, token = page(request, nodes, attrgetter("serial"), default=PAGE, keep=keep)
     return {"InstanceInformationList": [describe(store, node) for node in items]} | token
 
 
@@ -92,33 +97,44 @@ def _check(key: str, values: list[str]) -> None:
         raise AwsError("InvalidInstanceInformationFilterValue", f"{key} is one of {', '.join(allowed)}.")
 
 
-def _by_tags(store: Store, region: str, filters: list[tuple[str, list[str]]]) -> list[Node]:
-    found: list[Node] | None = None
-    for key, values in filters:
+def _by_tags(store: Store, region: str, filters: list[tuple[str, list[str]]]) -> Narrowed:
+    """Take the filter that fewest nodes pass from the index; the others are asked of those."""
+
+    def count(one: tuple[str, list[str]]) -> int:
+        key, values = one
         if key == "tag-key":
-            matching = {node.serial: node for value in values for node in store.nodes.tagged(region, value)}
-            nodes = [matching[serial] for serial in sorted(matching)]
-        else:
-            nodes = store.nodes.tagged(region, key.removeprefix("tag:"), values)
-        if found is None:
-            found = nodes
-        else:
-            ids = {node.node_id for node in nodes}
-            found = [node for node in found if node.node_id in ids]
-    return found or []
+            return sum(store.nodes.count_tagged(region, value) for value in values)
+        return store.nodes.count_tagged(region, key.removeprefix("tag:"), values)
+
+    first, *others = sorted(filters, key=count)
+    tests = [_tag_test(key, frozenset(values)) for key, values in others]
+    return _tagged(store, region, *first), lambda node: all(test(node) for test in tests)
 
 
-def _by_fields(store: Store, region: str, filters: list[tuple[str, list[str]]]) -> list[Node]:
+def _tagged(store: Store, region: str, key: str, values: list[str]) -> list[Node]:
+    if key != "tag-key":
+        return store.nodes.tagged(region, key.removeprefix("tag:"), values)
+    if len(values) == 1:
+        return store.nodes.tagged(region, values[0])
+    matching = {node.serial: node for value in values for node in store.nodes.tagged(region, value)}
+    return [matching[serial] for serial in sorted(matching)]
+
+
+def _tag_test(key: str, values: frozenset[str]) -> Callable[[Node], bool]:
+    if key == "tag-key":
+        return lambda node: not values.isdisjoint(node.tags)
+    name = key.removeprefix("tag:")
+    return lambda node: node.tags.get(name) in values
+
+
+def _by_fields(store: Store, region: str, filters: list[tuple[str, list[str]]]) -> Narrowed:
+    ids = [set(values) for key, values in filters if key == "InstanceIds"]
+    tests = [(_PLAIN[key], frozenset(values)) for key, values in filters if key != "InstanceIds"]
     nodes = store.nodes.of(region)
-    for key, values in filters:
-        wanted = set(values)
-        if key == "InstanceIds":
-            known = (store.nodes.get(value, region) for value in wanted)
-            ids = {node.node_id for node in known if node is not None and not node.target}
-            nodes = [node for node in nodes if node.node_id in ids]
-        else:
-            nodes = [node for node in nodes if _PLAIN[key](store, node) in wanted]
-    return nodes
+    if ids:
+        known = (store.nodes.get(value, region) for value in set.intersection(*ids))
+        nodes = sorted((node for node in known if node is not None and not node.target), key=attrgetter("serial"))
+    return nodes, lambda node: all(read(store, node) in wanted for read, wanted in tests)
 
 
 OPERATIONS: dict[str, Handler] = {"DescribeInstanceInformation": describe_instance_information}

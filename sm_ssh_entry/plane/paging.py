@@ -10,6 +10,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from sm_ssh_entry.plane.api import AwsError, Request
@@ -22,7 +23,12 @@ _SEAL_BYTES = 16
 
 
 def page(
-    request: Request, items: Sequence[T], position: Callable[[T], int], *, default: int = 50
+    request: Request,
+    items: Sequence[T],
+    position: Callable[[T], int],
+    *,
+    default: int = 50,
+    keep: Callable[[T], bool] | None = None,
 ) -> tuple[list[T], dict[str, Any]]:
     """Cut one page out of a listing.
 
@@ -31,6 +37,7 @@ def page(
         items: the whole listing, ascending by position.
         position: gives an item's place; places never change, so items that come or go between two pages do no harm.
         default: items on a page where MaxResults is absent.
+        keep: whether an item belongs to the listing; asked of no more than the page takes. None: all do.
 
     Returns:
         The items, and ``{"NextToken": ...}`` or ``{}`` to put into the answer.
@@ -41,9 +48,12 @@ def page(
     token = request.params.get("NextToken")
     start = bisect.bisect_right(items, _open(request, token), key=position) if token else 0
     size = int(request.params.get("MaxResults") or default)
-    found = list(items[start : start + size])
-    if start + size >= len(items):
+    # By index: a slice would copy what stands behind the page.
+    candidates = (items[index] for index in range(start, len(items)))
+    found = list(islice((item for item in candidates if keep is None or keep(item)), size + 1))
+    if len(found) <= size:
         return found, {}
+    del found[size:]
     return found, {"NextToken": _seal(request, position(found[-1]))}
 
 
