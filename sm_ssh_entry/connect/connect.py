@@ -135,17 +135,23 @@ def run(login: Login) -> int:
     found = ahead.ticket(
         lambda: obtain(login), lambda session_id: opening.terminate(client(), session_id), _load_session
     )
-    from sm_ssh_entry.connect import trust
-
-    named = parse_name(login)
-    watch = trust.watcher(named.target.alias, found.way, login.tell)
+    watch = _watcher(login, found.way)
     if isinstance(found, Jump):
         from sm_ssh_entry.connect import jump
 
-        return jump.run(found, login.reach, named.access.effective_region, watch)
+        return jump.run(found, login.reach, parse_name(login).access.effective_region, watch)
     from sm_ssh_entry.connect import session
 
     return session.run(found, client, ending, size=size, watch=watch)
+
+
+def _watcher(login: Login, way: str) -> Callable[[bytes], None]:
+    """Return what has to see the server's stream before ``ssh`` does; nearly always nothing has to."""
+    if not way:
+        return lambda _: None
+    from sm_ssh_entry.connect import trust
+
+    return trust.watcher(names.parse(login.host).alias, way, login.tell)
 
 
 def _load_session() -> None:
@@ -158,7 +164,7 @@ def _way(place: Place) -> str:
     """Return by what a container is known whose host key no tag tells; ``""``: a tag does."""
     node = place.node
     if place.native:
-        return f"{node.node_id}@{node.registered.isoformat() if node.registered else ''}"
+        return f"{node.node_id}@{int(node.registered.timestamp()) if node.registered else 0}"
     return node.node_id if place.hop or not node.tag(contract.TAG_HOST_KEY) else ""
 
 

@@ -32,7 +32,6 @@ _OWN_AGENT = {
     "hyperpod": "the instance may be starting or being replaced; try again in a minute",
     "studio": "restart the space's app: remote access counts from its next start",
 }
-_RESTART = {"notebook": "start it: aws sagemaker start-notebook-instance"}
 _STARTING = {
     "inference": "sm-ssh wait waits for it; its model needs START_SSH=true, SSH_SESSION_ID and a role that may create "
     "activations",
@@ -90,10 +89,11 @@ def not_registered(job: jobs.Job, target: Target = Target()) -> NotRegistered:  
         job: the job, endpoint or notebook.
         target: its name.
     """
+    if target.kind == "notebook" and job.ended:
+        return NotRegistered(f"{job.noun} {job.name} is {job.state}", hint="aws sagemaker start-notebook-instance")
     if job.ended:
         why = f": {job.reason}" if job.reason else ""
-        hint = _RESTART.get(target.kind, "its container is gone")
-        return NotRegistered(f"{job.noun} {job.name} has ended ({job.status}){why}", hint=hint)
+        return NotRegistered(f"{job.noun} {job.name} has ended ({job.status}){why}", hint="its container is gone")
     return NotRegistered(
         f"{job.noun} {job.name} is {job.state}, but no node has registered",
         hint=_STARTING.get(
@@ -121,7 +121,7 @@ def no_native_session(error: SmSshError, access: Access, node: Node) -> SmSshErr
         access: account and region.
         node: what stands for the node.
     """
-    if isinstance(error, ServiceError) and error.code in _NOT_CONNECTED:
+    if isinstance(error, ServiceError) and (error.code in _NOT_CONNECTED or "not connected" in error.message):
         return ConnectionLost(
             f"{node.host}: SageMaker's own agent is not connected ({node.node_id})",
             hint=_OWN_AGENT.get(node.kind, "if it has just started, try again in a minute"),

@@ -22,10 +22,10 @@ def watcher(alias: str, way: str, tell: Callable[[str], None]) -> Callable[[byte
 
     Args:
         alias: what ``ssh`` looks the key up by, lower case.
-        way: by what the container is known; ``""``: its key comes from a tag and there is nothing to learn.
+        way: by what the container is known.
         tell: takes one line for the user.
     """
-    if not way or is_known(alias, way):
+    if is_known(alias, way):
         return lambda _: None
     sight = FirstSight()
 

@@ -12,6 +12,7 @@ from sm_ssh_entry.connect.access import Access, Reach
 from sm_ssh_entry.connect.connect import Login
 from sm_ssh_entry.plane import job_records
 from sm_ssh_entry.plane.server import PlaneThread
+from tests.connect import resources
 from tests.connect.world import Fleet, Laptop, keygen, public
 
 HOST = "j.training.sagemaker"
@@ -37,14 +38,7 @@ def login(host: str = HOST, **options: Any) -> errors.SmSshError:
 
 def submit(name: str = "j", region: str = "us-east-1") -> None:
     """Create a training job that never gets anywhere near a container (moto's)."""
-    aws.client("sagemaker", region=region).create_training_job(
-        TrainingJobName=name,
-        AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},
-        RoleArn="arn:aws:iam::123456789012:role/Role",
-        OutputDataConfig={"S3OutputPath": "s3://bucket/"},
-        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-        StoppingCondition={"MaxRuntimeInSeconds": 60},
-    )
+    resources.training(aws.client("sagemaker", region=region), name)
 
 
 def ready(fleet: Fleet, laptop: Laptop, name: str = "j", **tags: str) -> str:
@@ -70,8 +64,44 @@ def test_no_such_node(laptop: Laptop) -> None:
     assert "us-east-1" in error.message
 
 
-def test_a_kind_that_cannot_be_described(laptop: Laptop) -> None:
-    assert isinstance(login("app.studio.sagemaker"), errors.NotFound)
+@pytest.mark.parametrize(
+    ("name", "noun"),
+    [
+        ("e.inference", "endpoint e"),
+        ("v.e.inference", "endpoint e"),
+        ("n.notebook", "notebook instance n"),
+        ("p.processing", "processing job p"),
+        ("t.transform", "transform job t"),
+        ("workers-1.pod.hyperpod", "HyperPod cluster pod"),
+        ("app.studio", "space app"),
+        ("default.desk.d-abc.studio", "space desk"),
+    ],
+)
+def test_nothing_of_that_name_in_every_kind(laptop: Laptop, name: str, noun: str) -> None:
+    error = login(f"{name}.sagemaker")
+    assert isinstance(error, errors.NotFound)
+    assert f"there is no {noun}" in error.message
+
+
+def test_a_notebook_instance_that_does_not_run(laptop: Laptop) -> None:
+    sagemaker = aws.client("sagemaker")
+    sagemaker.create_notebook_instance(NotebookInstanceName="n", InstanceType="ml.t3.medium", RoleArn=resources.ROLE)
+    error = login("n.notebook.sagemaker")
+    assert isinstance(error, errors.NotRegistered)
+    assert "lifecycle" in error.hint
+    sagemaker.stop_notebook_instance(NotebookInstanceName="n")
+    error = login("n.notebook.sagemaker")
+    assert error.message == "notebook instance n is Stopped"
+    assert "start-notebook-instance" in error.hint
+
+
+def test_an_endpoint_whose_containers_have_not_registered(laptop: Laptop) -> None:
+    sagemaker = aws.client("sagemaker")
+    resources.endpoint(sagemaker, "e", [resources.variant("v", resources.model(sagemaker, "m", "id"))])
+    error = login("e.inference.sagemaker")
+    assert isinstance(error, errors.NotRegistered)
+    assert error.message == "endpoint e is InService, but no node has registered"
+    assert "SSH_SESSION_ID" in error.hint
 
 
 def test_a_job_without_a_node(laptop: Laptop) -> None:

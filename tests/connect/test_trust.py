@@ -74,8 +74,3 @@ def test_a_key_that_a_tag_has_told_meanwhile_is_not_held_against_the_new_way(key
     hostkeys.pin((ALIAS,), keys[1])
     assert show(keys[0], "mi-1")
     assert pinned() == [f"{ALIAS} {keys[0]}"]
-
-
-def test_where_a_tag_tells_the_key_nothing_is_learned(keys: list[str]) -> None:
-    assert show(keys[0], "") == []
-    assert not hostkeys.known_hosts().exists()
