@@ -46,11 +46,7 @@ def leave(error: SmSshError, *, host: str, path: str, ssh: int) -> int:
     )
     with contextlib.suppress(SmSshError):
         folder.write(last_file(), text + "\n")
-    handed = False
-    if path:
-        with contextlib.suppress(OSError):  # whoever waited for it is gone
-            Path(path).write_text(text, encoding="utf-8")
-            handed = True
+    handed = bool(path) and _hand_over(Path(path), text)
     if shown or not handed:
         tell(error.message, ssh)
         if error.hint:
@@ -103,6 +99,23 @@ def tell(line: str, ssh: int, *, prefix: str = "sm-ssh: ") -> None:
                 os.write(descriptor, text.encode("utf-8", errors="replace"))
             finally:
                 os.close(descriptor)
+
+
+def _hand_over(path: Path, text: str) -> bool:
+    """Write a new file into a folder that is still its maker's, us; return whether that could be done.
+
+    A connection that is shared outlives whoever asked for the file. By then the folder, which lies where everybody may
+    make one, can be somebody else's.
+    """
+    try:
+        if os.name == "posix" and path.parent.lstat().st_uid != os.getuid():
+            return False
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:
+        return False
+    return True
 
 
 def _voice_of(ssh: int) -> str:

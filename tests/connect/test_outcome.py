@@ -75,6 +75,16 @@ def test_a_folder_that_is_gone_is_no_second_failure(home: Path, tmp_path: Path) 
     assert code == 13
 
 
+def test_a_file_or_link_that_somebody_put_there_is_not_written_to(home: Path, tmp_path: Path) -> None:
+    del home
+    precious, link = tmp_path / "precious", tmp_path / "outcome"
+    precious.write_text("mine")
+    link.symlink_to(precious)
+    for path in (link, precious):
+        assert "none" in leave(str(path), stderr=subprocess.PIPE).stderr
+    assert precious.read_text() == "mine"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_only_ssh_s_standard_error_is_written_to(home: Path, tmp_path: Path) -> None:
     """Whoever runs the proxy by hand with 2>/dev/null wants silence."""

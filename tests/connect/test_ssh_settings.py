@@ -73,7 +73,7 @@ def test_not_to_share_is_written(home: Path) -> None:
     settings = Settings(share=False).with_alias("gpu", "j.training.sagemaker", Reach())
     assert read_back(home, settings, "gpu")["controlmaster"] == "false"
     assert read_back(home, settings, "j.training.sagemaker")["controlmaster"] == "false"
-    assert "Match" not in settings.text()
+    assert " exec " not in settings.text()
 
 
 @pytest.mark.parametrize("name", ["", "*", "a b", "-x", "a\nb", "!a", "a?", "k.training.sagemaker", "a@b", "größe"])
