@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _COMMAND_DOCUMENT = "AWS-StartInteractiveCommand"
 # ResumeSession and TerminateSession: a network that is gone must not hold up the next try for long.
 _RESCUE_SECONDS = 5.0
+_PROGRESS_SECONDS = 0.2
+
+T = TypeVar("T")
 
 
 @click.command(context_settings=raw_words())
@@ -45,8 +49,7 @@ def shell(reach: Reach, name: str, words: tuple[str, ...]) -> int:
     words = words[1:] if words[:1] == ("--",) else words
     access = reach.towards(target)
     with ProgressLine() as line:
-        line.show(f"looking for {target.host}")
-        place = places.find(access, target, reach)
+        place = _meanwhile(lambda: line.show(f"looking for {target.host}"), lambda: places.find(access, target, reach))
         if place.hop:
             raise BadInput(
                 f"{target.host} has no way in by SSM of its own: only ssh leads to it, through {place.node.node_id}",
@@ -69,3 +72,24 @@ def shell(reach: Reach, name: str, words: tuple[str, ...]) -> int:
 def _line(words: tuple[str, ...]) -> str:
     """Return the line that the node's shell is given: a single word as it stands, several exactly as they are."""
     return words[0] if len(words) == 1 else shlex.join(words)
+
+
+def _meanwhile(show: Callable[[], None], work: Callable[[], T]) -> T:
+    """Do something that may take a while, and say so meanwhile."""
+    from concurrent.futures import Future
+    from threading import Thread
+
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised below
+            future.set_exception(error)
+
+    thread = Thread(target=run, name="work", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_PROGRESS_SECONDS)
+        show()
+    return future.result()

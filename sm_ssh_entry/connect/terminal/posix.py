@@ -18,12 +18,14 @@ from sm_ssh_entry import command
 from sm_ssh_entry.connect.terminal.local import size_without_terminal
 from sm_ssh_entry.errors import SmSshError
 
-if sys.platform != "win32":
-    import termios
-    import tty
+assert sys.platform != "win32"  # noqa: S101 - for type checkers: there is another module for that
+
+import termios  # noqa: E402
+import tty  # noqa: E402
 
 _STDIN, _STDOUT = 0, 1
 _CHUNK = 1 << 16
+_SHELL = "/bin/sh"
 # Standard output is the terminal, standard input the pipe; "ready" says that the settings have been read.
 _KEEPER = 'exec 3<&1; saved=$(stty -g <&3 2>&1) || exit; echo ready >&2; read -r line || stty "$saved" <&3'
 
@@ -94,7 +96,7 @@ class PosixTerminal:
     def _start_keeper(self) -> command.Popen[bytes] | None:
         try:
             keeper = command.spawn(
-                ["/bin/sh", "-c", _KEEPER],
+                [_SHELL, "-c", _KEEPER],
                 stdin=command.PIPE,
                 stdout=self._stdout,
                 stderr=command.PIPE,

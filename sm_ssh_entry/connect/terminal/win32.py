@@ -36,11 +36,14 @@ class _ScreenBuffer(ctypes.Structure):
 
 
 class WindowsTerminal:
-    """The console of this process, or the pipes in its place."""
+    """The console of this process, or the pipes in its place.
 
-    def __init__(self) -> None:
-        self._kernel: Any = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
-        self._kernel.GetStdHandle.restype = ctypes.c_void_p
+    Args:
+        kernel: kernel32; None: this system's.
+    """
+
+    def __init__(self, kernel: Any = None) -> None:
+        self._kernel = kernel or _kernel32()
         self._input = ctypes.c_void_p(self._kernel.GetStdHandle(_STD_INPUT_HANDLE))
         self._output = ctypes.c_void_p(self._kernel.GetStdHandle(_STD_OUTPUT_HANDLE))
         self._input_is_console = self._mode(self._input) is not None
@@ -128,3 +131,9 @@ class WindowsTerminal:
         self._kernel.SetConsoleCP(modes.input_page)
         self._kernel.SetConsoleOutputCP(modes.output_page)
         return all(done)
+
+
+def _kernel32() -> Any:
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
+    kernel.GetStdHandle.restype = ctypes.c_void_p  # a handle has 64 bits
+    return kernel
