@@ -62,9 +62,7 @@ async def open_probe(target: Target, reach: Reach, notes: Notes) -> speed.Probe:
     # Without a shared connection: each probe is to have a session of its own.
     words = ssh_command.Words(options=("-T", "-S", "none"), command=(f"exec sh -c {command.join([speed.SCRIPT])}",))
     argv = ssh_command.ssh_argv(target, proxy, keys.candidates(reach.identity), words)
-    child = await command.spawn_async(
-        argv, stdin=command.PIPE, stdout=command.PIPE, limit=1 << 20, start_new_session=True
-    )
+    child = await command.spawn_async(argv, stdin=command.PIPE, stdout=command.PIPE, limit=1 << 20)
     probe = SshProbe(child)
     try:
         await speed.ready(probe)

@@ -128,6 +128,8 @@ def _split(text: str) -> list[str]:
         words.append(found.group(2) if found.group(1) is None else found.group(1))
         if not words[-1]:
             raise _wrong(text, "a part of it is empty")
+        if found.group(1) and ":" not in found.group(1):
+            raise _wrong(text, "brackets are for IPv6 addresses")
         at = found.end()
         if at == len(text):
             return words
