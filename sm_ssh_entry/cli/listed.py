@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _OWNER = "OWNER"
 _HEADINGS = ("NAME", "NODE ID", "STATUS", _OWNER, "LAST HEARD", "REGISTERED")
 _REGION = "REGION"
+# What a narrow terminal can do without, the least important first.
+_LEAST = ("REGISTERED", _OWNER, "LAST HEARD")
+_GAP = 2
 _FIRST = 50
 
 
@@ -29,18 +32,36 @@ def table(entries: Sequence[Entry], *, regions: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    console = Console()
     rows = [_row(entry, regions) for entry in entries]
     headings = _headings(regions)
-    used = [
-        number for number, heading in enumerate(headings) if heading != _OWNER or {row[number] for row in rows} - {"-"}
-    ]
     shown = Table(box=None, pad_edge=False)
+    used = _fitting(headings, rows, console.width)
     for number in used:
-        # What is copied into a command stays in one piece.
+        # What is copied into a command stays in one piece as long as there is room.
         shown.add_column(headings[number], overflow="fold", no_wrap=headings[number] not in {"NAME", _OWNER})
     for entry, row in zip(entries, rows, strict=True):
         shown.add_row(*(row[number] for number in used), style="" if entry.online else "dim")
-    Console().print(shown)
+    console.print(shown)
+
+
+def _fitting(headings: Sequence[str], rows: Sequence[tuple[str, ...]], width: int) -> list[int]:
+    """Return which columns are shown: none that is empty, and fewer where a name would have to be cut in two.
+
+    Args:
+        headings: of all columns.
+        rows: their words.
+        width: of the terminal.
+    """
+    used = [
+        number for number, heading in enumerate(headings) if heading != _OWNER or {row[number] for row in rows} - {"-"}
+    ]
+    widths = [max(len(words[number]) for words in (headings, *rows)) for number in range(len(headings))]
+    for heading in _LEAST:
+        if sum(widths[number] + _GAP for number in used) - _GAP <= width:
+            break
+        used = [number for number in used if headings[number] != heading]
+    return used
 
 
 def plain(entries: Iterable[Entry], *, regions: bool) -> None:

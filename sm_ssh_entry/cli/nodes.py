@@ -93,6 +93,7 @@ def wait(reach: Reach, timeout: float, goal: str, name: str) -> int:
     Ends early when the job has ended or does not exist.
     """
     from sm_ssh_entry.connect import arrival, diagnose, names
+    from sm_ssh_entry.connect.fleet import name_cache
     from sm_ssh_entry.errors import Unreachable
 
     target = names.parse(name)
@@ -107,6 +108,7 @@ def wait(reach: Reach, timeout: float, goal: str, name: str) -> int:
     except Unreachable as error:
         raise diagnose.call_failed(error, access) from error
     progress({"registered": "registered", "online": "Online", "ssh": "its sshd answers"}[goal] + f" as {node.node_id}")
+    name_cache.remember([target.host])
     click.echo(node.node_id)
     return 0
 

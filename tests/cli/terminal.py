@@ -10,10 +10,12 @@ import sys
 ARGV = [sys.executable, "-m", "sm_ssh_entry.cli.main"]
 
 
-def on_a_terminal(*words: str) -> str:
+def on_a_terminal(*words: str, columns: int = 200) -> str:
     """Run a command with a terminal as its standard output and return what it wrote there."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen([*ARGV, *words], stdout=theirs, env={**os.environ, "COLUMNS": "200", "TERM": "dumb"})
+    process = subprocess.Popen(
+        [*ARGV, *words], stdout=theirs, env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
+    )
     os.close(theirs)
     seen = b""
     try:

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import subprocess
 import sys
 
+import pytest
+
+from sm_ssh_entry import aws, contract
+from sm_ssh_entry.plane.server import PlaneThread
+from tests.cli.terminal import on_a_terminal
+from tests.connect.fleet.crowd import OURS, Crowd
 from tests.connect.world import Fleet, Laptop
-
-ARGV = [sys.executable, "-m", "sm_ssh_entry.cli.main"]
-
-
-def on_a_terminal(*words: str) -> str:
-    """Run a command with a terminal as its standard output and return what it wrote there."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen([*ARGV, *words], stdout=theirs, env={**os.environ, "COLUMNS": "200", "TERM": "dumb"})
-    os.close(theirs)
-    seen = b""
-    try:
-        while piece := os.read(ours, 65536):
-            seen += piece
-    except OSError:  # Linux's way of saying that the last writer has gone
-        pass
-    os.close(ours)
-    assert process.wait(timeout=30) == 0
-    return seen.decode()
 
 
 def test_list_in_a_pipe_is_plain(fleet: Fleet, laptop: Laptop) -> None:
@@ -63,6 +49,95 @@ def test_list_on_a_terminal_is_a_table(fleet: Fleet, laptop: Laptop) -> None:
     shown = on_a_terminal("list")
     assert "LAST HEARD" in shown
     assert node_id in shown
+
+
+def test_list_on_a_terminal_shows_some_and_says_so(plane: PlaneThread, laptop: Laptop) -> None:
+    Crowd(plane).add("lost", 230, OURS, days=3)
+    assert on_a_terminal("list", "--status", "lost").count("ConnectionLost") == 200
+    assert on_a_terminal("list", "--status", "lost", "--limit", "0").count("ConnectionLost") == 230
+
+
+def test_list_shows_owners_only_where_there_are_any(fleet: Fleet, laptop: Laptop) -> None:
+    fleet.add("t")
+    assert "OWNER" not in on_a_terminal("list")
+    fleet.add("o", tags={contract.TAG_OWNER: "AROA:somebody"})
+    assert "AROA:somebody" in on_a_terminal("list")
+
+
+def test_list_on_a_narrow_terminal_keeps_names_whole(fleet: Fleet, laptop: Laptop) -> None:
+    fleet.add("t", tags={contract.TAG_OWNER: "AROA:somebody"})
+    shown = on_a_terminal("list", columns=75)
+    assert "algo-1.t.training.sagemaker" in shown
+    assert "OWNER" not in shown
+    assert "LAST HEARD" in shown
+    assert "algo-1.t.training.sagemaker" in on_a_terminal("list", columns=60)
+
+
+def test_list_of_mine(fleet: Fleet, laptop: Laptop) -> None:
+    me = aws.client("sts").get_caller_identity()["UserId"]
+    mine = fleet.add("mine", tags={contract.TAG_OWNER: me})
+    fleet.add("other", tags={contract.TAG_OWNER: "AROA:somebody"})
+    (found,) = json.loads(laptop.run("list", "--owner", "me", "--output", "json").stdout)
+    assert (found["node_id"], found["owner"]) == (mine, me)
+
+
+def test_list_of_several_regions(fleet: Fleet, laptop: Laptop) -> None:
+    here = fleet.add("here")
+    there = fleet.add("there", region="eu-west-1")
+    done = laptop.run("list", "--region", "us-east-1", "--region", "eu-west-1", "--output", "json")
+    found = {one["node_id"]: one["region"] for one in json.loads(done.stdout)}
+    assert found == {here: "us-east-1", there: "eu-west-1"}
+    plain = laptop.run("list", "--region", "us-east-1", "--region", "eu-west-1").stdout
+    assert plain.splitlines()[0].endswith("REGION")
+
+
+def test_list_of_all_regions(fleet: Fleet, laptop: Laptop) -> None:
+    there = fleet.add("there", region="ap-southeast-2")
+    done = laptop.run("list", "--all-regions", "--status", "online", "--output", "json", timeout=60)
+    (found,) = json.loads(done.stdout)
+    assert (found["node_id"], found["region"], done.stderr) == (there, "ap-southeast-2", "")
+
+
+def test_a_region_that_does_not_answer_is_a_note(fleet: Fleet, plane: PlaneThread, laptop: Laptop) -> None:
+    fleet.add("here")
+    argv = [sys.executable, "-c", UNREACHABLE, "list", "--region", "us-east-1", "--region", "eu-west-1"]
+    done = laptop.call(argv)
+    assert done.returncode == 0
+    assert "algo-1.here.training.sagemaker" in done.stdout
+    assert "sm-ssh: eu-west-1: " in done.stderr
+
+
+UNREACHABLE = """
+import sys
+from sm_ssh_entry import aws
+from sm_ssh_entry.cli import main
+from sm_ssh_entry.errors import Unreachable
+real = aws.client
+def client(service, *, region=None, **options):
+    if region == "eu-west-1":
+        raise Unreachable("the AWS endpoint does not answer")
+    return real(service, region=region, **options)
+aws.client = client
+sys.exit(main.main(sys.argv[1:]))
+"""
+
+
+def test_list_is_there_as_it_comes(plane: PlaneThread, laptop: Laptop) -> None:
+    Crowd(plane).add("lost", 5_000, OURS, days=3)
+    argv = [sys.executable, "-m", "sm_ssh_entry.cli.main", "list", "--status", "lost"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as listing:
+        assert listing.stdout
+        assert listing.stderr
+        assert all(listing.stdout.readline() for _ in range(3))
+        listing.stdout.close()
+        assert listing.stderr.read() == ""
+        assert listing.wait(timeout=30) != 0, "it ends with its reader"
+
+
+@pytest.mark.parametrize("form", ["sagemaker", "*.sagemaker"])
+def test_list_of_everything_in_the_old_words(fleet: Fleet, laptop: Laptop, form: str) -> None:
+    node_id = fleet.add("t")
+    assert node_id in laptop.run("list", form).stdout
 
 
 def test_list_of_nothing_and_of_an_unknown_kind(laptop: Laptop) -> None:
