@@ -11,7 +11,9 @@ when the container began, as far as SageMaker says: a job that was interrupted c
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sm_ssh_entry import aws, contract
@@ -103,7 +105,7 @@ def check_number(target: Target, described: Mapping[str, Any]) -> None:
         have = "one node, algo-1" if count == 1 else f"{count} nodes, algo-1 to algo-{count}"
         raise NotFound(
             f"{jobs.noun(target)} {target.resource} has {have}; there is no {target.node}",
-            hint="count from algo-1",
+            hint="they are called algo-1, algo-2 and so on",
         )
 
 
@@ -190,11 +192,24 @@ def _endpoint(access: Access, target: Target, index: int) -> Node:
             hint="it needs some minutes; AWS support has to allow the account first",
         )
     if index:
-        return nodes.numbered(found, index, target)
-    if len(found) > 1:
+        node = nodes.numbered(found, index, target)
+    else:
         ssm = access.client("ssm")
-        return next((node for node in found[:_TRIED] if nodes.is_connected(ssm, node)), found[0])
-    return found[0]
+        tried = found[:_TRIED] if len(found) > 1 else []
+        node = next((one for one in tried if nodes.is_connected(ssm, one)), found[0])
+    models = {str(one["VariantName"]): str(one.get("ModelName", "")) for one in chosen}
+    return replace(node, tags=_tags(_variables(sagemaker, models[node.label])))
+
+
+def _variables(sagemaker: Any, model: str) -> Mapping[str, str]:
+    """Return a model's environment as far as it may be asked for: that of its first container."""
+    described: Mapping[str, Any] | None = None
+    if model:
+        with contextlib.suppress(AccessDenied):
+            described = jobs.called(sagemaker, "DescribeModel", ModelName=model)
+    said = described or {}
+    containers = [said.get("PrimaryContainer") or {}, *(said.get("Containers") or ())]
+    return next((one["Environment"] for one in containers if one.get("Environment")), {})
 
 
 def _instances(access: Access, endpoint: str, variants: list[str]) -> list[Node]:

@@ -175,7 +175,7 @@ def numbered(online: Sequence[Node], index: int, target: Target) -> Node:
     """
     if index > len(online):
         have = "one node is" if len(online) == 1 else f"{len(online)} nodes are"
-        raise NotFound(f"{have} Online as {target.host}, not {index}", hint="numbers count from 1, the newest")
+        raise NotFound(f"{have} Online as {target.host}, not {index}", hint="1 is the newest")
     return online[index - 1]
 
 

@@ -23,10 +23,10 @@ def training(sagemaker: Any, name: str, *, count: int = 1, debug: bool = False, 
     )
 
 
-def model(sagemaker: Any, name: str, *session_ids: str) -> str:
-    """Create a model whose containers have these session ids, ``""``: none; several are a pipeline."""
+def model(sagemaker: Any, name: str, *session_ids: str, **variables: str) -> str:
+    """Create a model whose containers have these session ids, ``""``: none, and variables; several are a pipeline."""
     containers = [
-        {"Image": IMAGE, "Environment": {"START_SSH": "true", **({"SSH_SESSION_ID": one} if one else {})}}
+        {"Image": IMAGE, "Environment": {"START_SSH": "true", **variables, **({"SSH_SESSION_ID": one} if one else {})}}
         for one in session_ids or ("",)
     ]
     given = {"PrimaryContainer": containers[0]} if len(containers) == 1 else {"Containers": containers}

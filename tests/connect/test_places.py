@@ -149,7 +149,7 @@ def stream(access: Access, name: str, endpoint: str = "e") -> None:
 
 def test_an_endpoints_instances_are_known_by_their_log_streams(access: Access) -> None:
     sagemaker = access.client("sagemaker")
-    model = resources.model(sagemaker, "m")
+    model = resources.model(sagemaker, "m", SSH_PORT="2222")
     resources.endpoint(
         sagemaker, "e", [resources.variant("blue", model, EnableSSMAccess=True), resources.variant("green", model)]
     )
@@ -162,6 +162,7 @@ def test_an_endpoints_instances_are_known_by_their_log_streams(access: Access) -
     for name in ("e", "blue.e", "1.e"):
         assert find(access, f"{name}.inference.sagemaker", NATIVE).node.node_id == wanted
     assert find(access, "e.inference.sagemaker").node.node_id == wanted
+    assert find(access, "e.inference.sagemaker").node.tag("SSHPort") == "2222"
     with pytest.raises(NotRegistered, match="SSH_SESSION_ID"):
         find(access, "e.inference.sagemaker", HYBRID)
     stream(access, "blue/i-2/ssm")
