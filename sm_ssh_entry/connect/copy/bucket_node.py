@@ -86,7 +86,7 @@ class BucketNode:
         #: Whether parts of a file can be sent: only Python can.
         self.knows_parts = False
         self._route = route
-        self._child: Child
+        self._child: Child | None = None
         self._reading: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[str]] = {}
         self._numbers = itertools.count(1)
@@ -99,14 +99,16 @@ class BucketNode:
             ToolMissing: the node has none of the programs.
             SmSshError: the node cannot be reached.
         """
-        self._child = await self._route.shell(f"exec env code={shlex.quote(_PYTHON)} sh -c {shlex.quote(_SCRIPT)}")
-        said = (await self._child.incoming.readline()).split()
+        self._child = child = await self._route.shell(
+            f"exec env code={shlex.quote(_PYTHON)} sh -c {shlex.quote(_SCRIPT)}"
+        )
+        said = (await child.incoming.readline()).split()
         if said[:1] == [b"none"]:
             raise ToolMissing("the node has neither Python nor curl nor wget", hint="copy without --via s3")
         if said[:1] != [b"ready"]:
-            raise await self._child.failure()
+            raise await child.failure()
         self.knows_parts = said[1:] == [b"python"]
-        self._reading = asyncio.create_task(self._read())
+        self._reading = asyncio.create_task(self._read(child))
 
     async def move(self, what: str, path: str, first: int, count: int, address: str) -> str:
         """Fetch a file to the node, or send a part of one; return the ETag of what was sent.
@@ -121,17 +123,19 @@ class BucketNode:
         Raises:
             SmSshError: why not, without the address.
         """
+        child = self._child
+        assert child is not None  # noqa: S101 - begun before
         async with self._room:
             number = next(self._numbers)
             future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             self._waiting[number] = future
             line = f"{number} {what} {first} {count} ".encode() + escaped(path)
-            self._child.outgoing.write(line + address.encode() + b"\n")
+            child.outgoing.write(line + address.encode() + b"\n")
             try:
-                await self._child.outgoing.drain()
+                await child.outgoing.drain()
                 answer = await future
             except OSError:
-                raise await self._child.failure() from None
+                raise await child.failure() from None
         state, _, rest = answer.partition(" ")
         if state != "ok":
             verb = "fetch from" if what == "get" else "send to"
@@ -143,10 +147,11 @@ class BucketNode:
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
+        if self._child is not None:
             await self._child.end()
 
-    async def _read(self) -> None:
-        while line := await self._child.incoming.readline():
+    async def _read(self, child: Child) -> None:
+        while line := await child.incoming.readline():
             number, _, rest = line.decode("utf-8", "replace").strip().partition(" ")
             future = self._waiting.pop(int(number), None) if number.isdigit() else None
             if future is not None and not future.done():

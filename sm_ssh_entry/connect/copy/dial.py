@@ -7,12 +7,11 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sm_ssh_entry import command
-from sm_ssh_entry.connect import keys, ssh_client, ssh_command
+from sm_ssh_entry.connect import keys, outcome, ssh_client, ssh_command
 from sm_ssh_entry.connect.access import Reach
 from sm_ssh_entry.connect.copy.remote import Remote, SessionLost
 from sm_ssh_entry.connect.keys import Key
@@ -20,10 +19,8 @@ from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.connect.ssh_client import Notes
 from sm_ssh_entry.errors import SessionFailed, SmSshError
 
-# A user's own ~/.ssh/config must not share one connection between our sessions, open ports, or run something else.
+# A user's own ~/.ssh/config must not open ports for each of our sessions, or run something else.
 _OWN_OPTIONS = (
-    "ControlMaster=no",
-    "ControlPath=none",
     "RemoteCommand=none",
     "RequestTTY=no",
     "ClearAllForwardings=yes",
@@ -33,7 +30,6 @@ _OWN_OPTIONS = (
 )
 _BUFFER = 1 << 20
 _END_SECONDS = 3.0
-_OURS, _HINT = "sm-ssh: ", "  hint: "
 
 
 @dataclass(eq=False)
@@ -64,12 +60,10 @@ class Child:
         """Return why it ended: its proxy's reason, else its own."""
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self.process.wait(), _END_SECONDS)
+        left = outcome.taken(self.kept.outcome)
+        if left is not None:
+            return left[0]
         said = self._said()
-        code = self.kept.proxy_code()
-        for index, line in enumerate(said):
-            if code and line.startswith(_OURS):
-                hint = said[index + 1] if index + 1 < len(said) else ""
-                return _error(code, line[len(_OURS) :], hint[len(_HINT) :] if hint.startswith(_HINT) else "")
         if self.process.returncode not in (None, ssh_client.SSH_FAILED) and said:
             return SessionFailed(f"the node does not take files: {said[-1].strip()}", hint="is its sshd without sftp?")
         return ssh_client.failure(said)
@@ -172,9 +166,3 @@ class Route:
                 argv, stdin=command.PIPE, stdout=command.PIPE, stderr=errors, limit=_BUFFER
             )
         return Child(process, kept)
-
-
-def _error(code: int, message: str, hint: str) -> SmSshError:
-    """Make the error that has an exit code."""
-    every: list[Callable[..., SmSshError]] = [one for one in SmSshError.__subclasses__() if one.exit_code == code]
-    return (every[0] if every else SessionFailed)(message, hint=hint)
