@@ -29,14 +29,25 @@ class ScriptedAgent:
         script: what the agent does.
         greeting: sent once the handshake is complete.
         handshake: whether it begins one at all.
+        session_type: ``Port``, or ``Standard_Stream``: then there is no handshake, and the greeting comes by itself.
+        present: whether the agent comes; otherwise there is only the service.
     """
 
-    def __init__(self, script: Script, *, greeting: bytes = b"", handshake: bool = True) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        greeting: bytes = b"",
+        handshake: bool = True,
+        session_type: str = "Port",
+        present: bool = True,
+    ) -> None:
         self.url = ""
         self.openers: list[dict[str, Any]] = []
         self.received = bytearray()
         self.flags: list[int] = []
         self._script, self._greeting, self._handshake = script, greeting, handshake
+        self._session_type, self._present = session_type, present
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._stop = asyncio.Event()
@@ -103,7 +114,7 @@ class ScriptedAgent:
             Role.AGENT,
             new_id=uuid.uuid4,
             epoch=time.time() - time.monotonic(),
-            session_type="Port",
+            session_type=self._session_type,
             properties={"portNumber": "2222"},
             max_payload=8192,
         )
@@ -124,8 +135,12 @@ class ScriptedAgent:
             old.transport.abort()
         self.sockets.append(socket)
         first = len(self.sockets) == 1
-        self._accepted.put_nowait(socket)
-        if first and self._handshake:
+        if self._present:
+            self._accepted.put_nowait(socket)
+        if first and self._session_type != "Port":
+            if self._greeting:
+                await self.send(self._greeting)
+        elif first and self._handshake:
             await self.pump.start_handshake()
         await socket.wait_closed()
 
