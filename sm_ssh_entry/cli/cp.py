@@ -103,7 +103,7 @@ def _summary(tally: Tally, seconds: float, output: str) -> None:
         Lines().say(f"skipped {line}")
     if len(tally.skipped) > _MOST_LINES:
         Lines().say(f"skipped {len(tally.skipped) - _MOST_LINES} more; --output json lists all")
-    if tally.done:
+    if tally.done or not tally.failures:
         parts = [f"{tally.done} file{'s' if tally.done != 1 else ''}", size(tally.bytes), f"{seconds:.1f} s"]
         if tally.resumed:
             parts.append(f"{size(tally.resumed)} of them were there already")

@@ -8,6 +8,7 @@ import hashlib
 import re
 import shlex
 import threading
+from collections import deque
 from typing import Any
 
 from sm_ssh_entry.connect.copy import packets
@@ -40,6 +41,49 @@ _TRIES = 3
 _PIECE = 1 << 20
 
 
+class _Loop:
+    """The loop on the node: questions go out as they come, answers come back in the same order."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+        self._waiting: deque[asyncio.Future[bytes]] = deque()
+        self._over = False
+        self._reading = asyncio.create_task(self._read())
+
+    async def ask(self, path: str) -> bytes:
+        """Return the answer to a path.
+
+        Raises:
+            OSError: the loop is over.
+        """
+        if self._over:
+            raise ConnectionError
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._waiting.append(future)
+        self._child.outgoing.write(escaped(path))
+        return await future
+
+    async def end(self) -> None:
+        """End it; whoever waits is told."""
+        self._reading.cancel()
+        await asyncio.gather(self._reading, return_exceptions=True)
+        await self._child.end()
+
+    async def _read(self) -> None:
+        try:
+            while (line := await self._child.incoming.readline()).endswith(b"\n"):
+                if self._waiting:
+                    future = self._waiting.popleft()
+                    if not future.done():
+                        future.set_result(line)
+        finally:
+            self._over = True
+            for future in self._waiting:
+                if not future.done():
+                    future.set_exception(ConnectionError("the loop is over"))
+
+
 class Checksums:
     """Asks the node. Many may ask at once; the node answers one after another.
 
@@ -52,9 +96,8 @@ class Checksums:
         #: Whether the node has nothing that can compute a sum.
         self.impossible = False
         self._route, self._read_back = route, read_back
-        self._child: Child | None = None
+        self._loop: _Loop | None = None
         self._starting = asyncio.Lock()
-        self._turn = asyncio.Lock()
 
     async def of(self, remote: Remote, path: str, size: int) -> str | None:
         """Return the sum of a file in hexadecimal; None: the node cannot tell.
@@ -70,40 +113,45 @@ class Checksums:
         if self._read_back:
             return await self._read(remote, path, size)
         for _ in range(_TRIES):
+            loop: _Loop | None = None
             try:
-                child = await self._ready()
-                if child is None:
+                loop = await self._ready()
+                if loop is None:
                     return None
-                async with self._turn:
-                    child.outgoing.write(escaped(path))
-                    await child.outgoing.drain()
-                    answer = await child.incoming.readline()
+                found = _SUM.match(await loop.ask(path))
             except OSError:
-                answer = b""
-            if answer.endswith(b"\n"):
-                found = _SUM.match(answer)
+                await self._drop(loop)
+            else:
                 return found[1].decode() if found else None
-            await self.end()
         raise SessionFailed("the node could not be asked for checksums", hint="try again, or --no-verify")
 
     async def end(self) -> None:
         """End the loop on the node."""
-        child, self._child = self._child, None
-        if child is not None:
-            await child.end()
+        await self._drop(self._loop)
 
-    async def _ready(self) -> Child | None:
+    async def _ready(self) -> _Loop | None:
         async with self._starting:
-            if self._child is None and not self.impossible:
+            if self._loop is None and not self.impossible:
                 child = await self._route.shell(f"exec sh -c {shlex.quote(_SCRIPT)}")
-                self._child = child
-                said = (await child.incoming.readline()).strip()
-                if said == b"none":
+                try:
+                    said = (await child.incoming.readline()).strip()
+                    if said not in (b"none", b"ready"):
+                        raise ConnectionError(str(await child.failure()))
+                except BaseException:
+                    await child.end()
+                    raise
+                if said == b"ready":
+                    self._loop = _Loop(child)
+                else:
                     self.impossible = True
-                    await self.end()
-                elif said != b"ready":
-                    raise ConnectionError(str(await child.failure()))
-            return self._child
+                    await child.end()
+            return self._loop
+
+    async def _drop(self, loop: _Loop | None) -> None:
+        """End a loop, once."""
+        if loop is not None and loop is self._loop:
+            self._loop = None
+            await loop.end()
 
     async def _read(self, remote: Remote, path: str, size: int) -> str:
         digest = hashlib.sha256()

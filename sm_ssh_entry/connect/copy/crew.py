@@ -7,10 +7,12 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
+from sm_ssh_entry.connect.copy import failures
 from sm_ssh_entry.connect.copy.board import Board, Next
 from sm_ssh_entry.connect.copy.dial import Link, Route
 from sm_ssh_entry.connect.copy.onefile import Job, OneFile
 from sm_ssh_entry.connect.copy.remote import Remote, SessionLost
+from sm_ssh_entry.connect.copy.shown import size
 from sm_ssh_entry.errors import (
     ConnectionLost,
     NoSpace,
@@ -75,6 +77,8 @@ class Crew:
             for file in self._files:
                 file.close()
         if not self._board.is_over:
+            if self._job.tally.moved:
+                self._job.tell(f"no session is left after {size(self._job.tally.moved)}; {failures.AGAIN}")
             raise self._last or SessionFailed("all sessions have ended")
 
     async def _close(self, closing: Callable[[Remote], Awaitable[None]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import shutil
 import sys
@@ -48,7 +49,8 @@ def test_every_way_and_every_name(way: str, tmp_path: Path, monkeypatch: pytest.
         link = await route.sftp()
         try:
             names = [*NAMES, "empty", "missing"]
-            return {name: await sums.of(link.remote, f"{folder}/{name}", 0) for name in names}
+            asked = [sums.of(link.remote, f"{folder}/{name}", 0) for name in names]
+            return dict(zip(names, await asyncio.gather(*asked), strict=True))  # all at once: none waits for another
         finally:
             await sums.end()
             await link.end()
