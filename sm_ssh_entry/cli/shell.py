@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sm_ssh_entry.cli.choosing import choose_option
-from sm_ssh_entry.cli.options import raw_words, reach_options
+from sm_ssh_entry.cli.options import reach_options
 from sm_ssh_entry.errors import BadInput
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _PROGRESS_SECONDS = 0.2
 T = TypeVar("T")
 
 
-@click.command(context_settings=raw_words())
+@click.command()
 @reach_options
 @choose_option
 @click.argument("name")
@@ -46,7 +46,6 @@ def shell(reach: Reach, name: str, words: tuple[str, ...]) -> int:
             f"a shell through SSM has the user that SSM gives it, not {target.user}",
             hint=f"leave {target.user}@ out, or use sm-ssh connect",
         )
-    words = words[1:] if words[:1] == ("--",) else words
     access = reach.towards(target)
     with ProgressLine() as line:
         place = _meanwhile(lambda: line.show(f"looking for {target.host}"), lambda: places.find(access, target, reach))

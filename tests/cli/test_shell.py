@@ -45,6 +45,13 @@ def test_a_node_whose_agent_is_away(laptop: Laptop, fleet: Fleet) -> None:
     assert refused(laptop, "j.training.sagemaker")[0] == errors.ConnectionLost.exit_code
 
 
+def test_options_may_follow_the_name_and_a_commands_own_need_two_dashes(laptop: Laptop, fleet: Fleet) -> None:
+    fleet.add("j")
+    assert refused(laptop, "j.training.sagemaker", "--region", "eu-west-1", "--", "ls", "-l")[0] != 2
+    done = laptop.run("shell", "j.training.sagemaker", "ls", "-l")
+    assert (done.returncode, "-l" in done.stderr) == (2, True)
+
+
 def test_nobody_of_that_name(laptop: Laptop) -> None:
     assert refused(laptop, "j.training.sagemaker")[0] == errors.NotFound.exit_code
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sm_ssh_entry import errors
 from tests.end_to_end.machine import SM_SSH, Job, Machine
 from tests.end_to_end.relay import Relay
 from tests.end_to_end.terminal import UserTerminal
@@ -213,6 +214,21 @@ def test_a_reader_that_goes_away_ends_it(machine: Machine, job: Job) -> None:
     assert process.wait(timeout=20) == 0
     process.stdin.close()
     wait_until(lambda: sessions(machine) == 0, every=0.2, what="no session on the plane")
+
+
+def test_a_job_that_only_sagemakers_own_agent_reaches(machine: Machine) -> None:
+    job = machine.job("native", "sleep", "900", options=("--native", "--env", "SSH_INSTANCE_COUNT=0"))
+    try:
+
+        def answers() -> subprocess.CompletedProcess[str] | None:
+            done = machine.run("shell", job.host, "--via", "native", "--", "stty size; echo there")
+            return done if done.returncode != errors.ConnectionLost.exit_code else None
+
+        done = wait_until(answers, 40, every=0.5, what="the agent")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split() == ["24", "80", "there"]
+    finally:
+        job.kill()
 
 
 def test_what_cannot_be_says_why(machine: Machine, job: Job) -> None:
