@@ -107,7 +107,7 @@ def _look(access: Access, choice: Choice, with_activations: bool) -> tuple[list[
 
     ssm = access.client("ssm", attempts=8)
     try:
-        with ProgressLine() as line:
+        with ProgressLine("asking AWS …") as line:
             found = deregistration.candidates(ssm, choice, seen=lambda count: line.show(f"{count} nodes looked at …"))
             left = list(activations.expired(ssm, owner=choice.owner)) if with_activations else []
     except SmSshError as error:

@@ -73,7 +73,9 @@ def logs(  # noqa: PLR0917 - click hands over the options by name
             raise problem
         click.echo(f"sm-ssh: {problem.message}; waiting for it", err=True)
     write = _json if output == "json" else _writer(log.labels)
-    start = int((time.time() - since.total_seconds()) * 1000) if since is not None else 0
+    # None of what there is, and then what comes: that begins now.
+    ago = since.total_seconds() if since is not None else (0.0 if lines == 0 else time.time())
+    start = int((time.time() - ago) * 1000)
     shown: deque[Line] = deque(maxlen=_KEPT)
     for line in _first(log, start, since is not None, lines):
         write(line)
@@ -111,7 +113,8 @@ def _writer(labels: set[str]) -> Callable[[Line], None]:
         if clean:
             before = terminal_text.cleaned(before)
             text = terminal_text.cleaned(text)
-        sys.stdout.write("".join(f"{before}{part}\n" for part in text.split("\n")))
+        # As it is in a pipe too; on Windows this makes colours of what older consoles would show as signs.
+        click.echo("".join(f"{before}{part}\n" for part in text.split("\n")), nl=False, color=True)
 
     return write
 

@@ -175,7 +175,7 @@ def _remembered(entries: Iterator[Entry]) -> Iterator[Entry]:
 def _counted(entries: Iterator[Entry]) -> Iterator[Entry]:
     from sm_ssh_entry.cli.progress_line import ProgressLine
 
-    with ProgressLine() as line:
+    with ProgressLine("asking AWS …") as line:
         for number, entry in enumerate(entries, 1):
             line.show(f"{number} so far …")
             yield entry

@@ -63,7 +63,7 @@ def test_a_terminal_gets_colours_and_nothing_else(streams: Streams, laptop: Lapt
 
 
 def test_no_log_says_how_the_job_is(plane: PlaneThread, laptop: Laptop) -> None:
-    done = laptop.run("logs", JOB)
+    done = laptop.run("logs", JOB, timeout=90)  # every region is looked into before it says so
     assert done.returncode == 10
     assert "there is no training job j" in done.stderr
     status(plane, nodes=1)

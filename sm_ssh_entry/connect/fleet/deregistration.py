@@ -18,10 +18,21 @@ from sm_ssh_entry import aws, contract
 from sm_ssh_entry.connect import names, nodes
 from sm_ssh_entry.connect.fleet.pace import Pace
 from sm_ssh_entry.connect.nodes import Node
-from sm_ssh_entry.errors import AccessDenied, BadInput, NotFound, ServiceError, SmSshError
+from sm_ssh_entry.errors import (
+    AccessDenied,
+    BadInput,
+    CredentialsExpired,
+    CredentialsMissing,
+    NotFound,
+    ServiceError,
+    SmSshError,
+)
 
 _BATCH = 50
 _PARALLEL = 8
+# After so many refusals and not one success the caller may not remove nodes at all. Before, a policy may well let
+# everybody remove their own.
+_REFUSALS = 16
 _GONE = {"InvalidInstanceId", "InvalidResourceId"}
 
 
@@ -137,7 +148,16 @@ def candidates(
 
 @dataclass
 class Outcome:
-    """What became of the candidates. ``failed`` holds the reason by node."""
+    """What became of the candidates.
+
+    Attributes:
+        removed: so many are gone by us.
+        gone: so many had gone before.
+        alive: so many came back, or were heard of too lately.
+        not_ours: so many have tags by which they are not ours, or not asked for.
+        failed: the reason by node, for those that are still there.
+        refused: why nothing could be removed at all; None: something was, or nothing was refused.
+    """
 
     removed: int = 0
     gone: int = 0
@@ -174,7 +194,7 @@ def remove(
         pace: how fast; None: as fast as AWS lets us.
 
     Returns:
-        The outcome; where the caller may not remove nodes it has the error and the rest was not tried.
+        The outcome. Where the caller may not remove any node, the rest was not tried.
     """
     work = _Removal(ssm, choice, outcome, pace or Pace())
     pool = ThreadPoolExecutor(max_workers=_PARALLEL)
@@ -185,11 +205,12 @@ def remove(
             for future in as_completed(futures):
                 future.result()
                 told(outcome)
-            if outcome.refused:
+            if work.may_not:
                 break
     finally:
         # What is under way ends within one call; what is not, does not begin.
         pool.shutdown(wait=True, cancel_futures=True)
+        outcome.refused = None if outcome.removed else work.refusal
     return outcome
 
 
@@ -199,6 +220,13 @@ class _Removal:
     def __init__(self, ssm: Any, choice: Choice, outcome: Outcome, pace: Pace) -> None:
         self._ssm, self._choice, self._outcome, self._pace = ssm, choice, outcome, pace
         self._lock = threading.Lock()
+        self._refusals = 0
+        self.refusal: AccessDenied | None = None
+
+    @property
+    def may_not(self) -> bool:
+        """Whether the caller may not remove nodes at all."""
+        return self._refusals >= _REFUSALS and not self._outcome.removed
 
     def still_dead(self, batch: Sequence[Node]) -> list[Node]:
         """Ask again about a page of nodes: since they were listed some may have come back, or gone."""
@@ -221,7 +249,7 @@ class _Removal:
 
     def one(self, node: Node) -> None:
         """Read one node's tags and, if it is ours, remove it."""
-        if self._outcome.refused:
+        if self.may_not:
             return
         try:
             tagged = self._pace.call(lambda: nodes.with_tags(self._ssm, node))
@@ -230,15 +258,17 @@ class _Removal:
                 self._count("removed")
             else:
                 self._count("not_ours")
-        except AccessDenied as error:
-            with self._lock:
-                self._outcome.refused = error
+        except (CredentialsExpired, CredentialsMissing):
+            raise  # the next node would fare no better
         except SmSshError as error:
             if isinstance(error, ServiceError) and error.code in _GONE:
                 self._count("gone")
                 return
             with self._lock:
                 self._outcome.failed[node.node_id] = error.message
+                if isinstance(error, AccessDenied):
+                    self._refusals += 1
+                    self.refusal = error
 
     def _count(self, what: str) -> None:
         with self._lock:

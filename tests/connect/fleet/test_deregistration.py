@@ -13,7 +13,7 @@ from sm_ssh_entry.connect.fleet import deregistration
 from sm_ssh_entry.connect.fleet.deregistration import Choice, Outcome
 from sm_ssh_entry.connect.fleet.pace import Pace
 from sm_ssh_entry.connect.nodes import Node
-from sm_ssh_entry.errors import AccessDenied, BadInput, NotFound, ServiceError
+from sm_ssh_entry.errors import AccessDenied, BadInput, CredentialsExpired, NotFound, ServiceError
 from sm_ssh_entry.plane.server import PlaneThread
 from tests.connect.fleet.crowd import OURS, Crowd
 from tests.connect.world import counted
@@ -152,6 +152,24 @@ def test_what_fails_is_told_and_the_rest_goes(plane: PlaneThread, crowd: Crowd, 
     assert "InternalServerError" in next(iter(outcome.failed.values()))
 
 
+def test_who_may_remove_only_some_is_told_which_stay(plane: PlaneThread, crowd: Crowd, ssm: Any) -> None:
+    crowd.add("dead", 60, OURS, days=8)
+    plane.plane.faults.add("DeregisterManagedInstance", "AccessDeniedException", times=10)
+    outcome = run(ssm)
+    assert (outcome.removed, len(outcome.failed), outcome.refused) == (50, 10, None)
+
+
+def test_credentials_that_run_out_end_it(plane: PlaneThread, crowd: Crowd, ssm: Any) -> None:
+    crowd.add("dead", 200, OURS, days=8)
+    found = deregistration.candidates(ssm, WEEK)
+    plane.plane.faults.add("DeregisterManagedInstance", "ExpiredTokenException")
+    outcome, calls = Outcome(), counted(ssm)
+    with pytest.raises(CredentialsExpired):
+        deregistration.remove(ssm, found, WEEK, outcome)
+    assert calls["DeregisterManagedInstance"] <= 50
+    assert crowd.remaining() == 200
+
+
 def test_who_may_not_remove_nodes_is_not_refused_twenty_thousand_times(
     plane: PlaneThread, crowd: Crowd, ssm: Any
 ) -> None:
@@ -160,5 +178,5 @@ def test_who_may_not_remove_nodes_is_not_refused_twenty_thousand_times(
     calls = counted(ssm)
     outcome = run(ssm)
     assert isinstance(outcome.refused, AccessDenied)
-    assert calls["DeregisterManagedInstance"] <= 8
+    assert calls["DeregisterManagedInstance"] <= 16 + 8
     assert crowd.remaining() == 200
