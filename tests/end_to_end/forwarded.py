@@ -128,7 +128,7 @@ class Forward:
 
     def saw(self, text: str, times: int = 1) -> None:
         """Wait until it has said something."""
-        wait_until(lambda: self.log.count(text) >= times, 30, what=f"{text}\n{self.log}")
+        wait_until(lambda: self.log.count(text) >= times, 60, what=f"{text}\n{self.log}")
 
     def end(self, number: int) -> int:
         """Send a signal and return the status."""

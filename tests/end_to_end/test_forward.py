@@ -185,34 +185,6 @@ def test_a_session_that_is_over_is_replaced_for_the_next_connection(machine: Mac
             assert first not in sessions(machine, job)
 
 
-def test_a_slow_reader_leaves_other_connections_usable(machine: Machine, job: Job, log: Path) -> None:
-    """More than every buffer on the way waits for a reader that takes nothing."""
-    data = content("slow", 32 << 20)
-    sent = [0]
-
-    def serve(connection: socket.socket) -> None:
-        if connection.recv(1) == b"q":
-            connection.sendall(b"quick" * 10_000)
-            return
-        while sent[0] < len(data):
-            sent[0] += connection.send(data[sent[0] : sent[0] + 65536])
-
-    with (
-        serving(serve) as port,
-        forwarding(machine, job.host, f"0:{port}", log=log) as forward,
-        connect(forward.ports[0]) as slow,
-    ):
-        slow.sendall(b"s")
-        # By then the kernels' buffers are full, and something waits for this reader in the command.
-        wait_until(lambda: sent[0] > 8 << 20, 30, what="the server's data under way")
-        for _ in range(8):
-            with connect(forward.ports[0]) as quick:
-                quick.sendall(b"q")
-                assert read(quick, 50_001) == b"quick" * 10_000
-        assert sent[0] < len(data)
-        assert hashlib.sha256(read(slow, len(data))).digest() == hashlib.sha256(data).digest()
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_and_leaves_no_session(machine: Machine, job: Job, log: Path, number: int) -> None:
     with serving(echo) as port, forwarding(machine, job.host, f"0:{port}", f"0:{port}", log=log) as forward:

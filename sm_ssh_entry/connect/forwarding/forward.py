@@ -14,7 +14,7 @@ from sm_ssh_entry.connect import opening, places
 from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.connect.forwarding import child
 from sm_ssh_entry.connect.forwarding.listener import Listener
-from sm_ssh_entry.connect.forwarding.pool import Pool
+from sm_ssh_entry.connect.forwarding.pool import Pool, seldom
 from sm_ssh_entry.connect.forwarding.spec import Spec
 from sm_ssh_entry.connect.forwarding.tunnel import Tunnel
 from sm_ssh_entry.connect.opening import Ticket
@@ -104,11 +104,11 @@ class _Forwarding:
         say: Callable[[str], None],
     ) -> None:
         self._access, self._place, self._order = access, place, order
-        self._announce, self._say = announce, say
+        self._announce, self._say = announce, seldom(say)
         self._size = opening.payload_bytes()
         # Clients are made in threads, and what makes them is not made for several at once.
         self._calls = threading.Lock()
-        self._ports = [(Listener(spec, spec.there(order.name)), self._pool(spec)) for spec in order.specs]
+        self.ports = [(Listener(spec, spec.there(order.name)), self._pool(spec)) for spec in order.specs]
 
     async def run(self) -> int:
         """Take the ports, start the sessions, listen, wait; and end everything."""
@@ -117,20 +117,20 @@ class _Forwarding:
             try:
                 await self._begin(stop)
                 if self._order.command and not stop.done():
-                    ports = [listener.port for listener, _ in self._ports]
+                    ports = [listener.port for listener, _ in self.ports]
                     return await child.run(self._order.command, child.environment(ports), stop)
                 return 128 + await stop
             finally:
-                await asyncio.gather(*(listener.close() for listener, _ in self._ports))
-                await asyncio.gather(*(pool.end() for _, pool in self._ports))
+                await asyncio.gather(*(listener.close() for listener, _ in self.ports))
+                await asyncio.gather(*(pool.end() for _, pool in self.ports))
 
     async def _begin(self, stop: asyncio.Future[int]) -> None:
-        for listener, pool in self._ports:
+        for listener, pool in self.ports:
             await listener.bind(pool.carry)
         waiting = asyncio.get_running_loop().call_later(
             _PROGRESS_SECONDS, self._say, f"starting a session to {self._order.name} for each port"
         )
-        starting = asyncio.create_task(_together([pool.begin() for _, pool in self._ports]))  # noqa: RUF006 - awaited below
+        starting = asyncio.create_task(_together([pool.begin() for _, pool in self.ports]))  # noqa: RUF006 - awaited below
         awaited: set[asyncio.Future[Any]] = {starting, stop}
         try:
             await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
@@ -142,11 +142,11 @@ class _Forwarding:
         if stop.done():
             return
         starting.result()
-        for listener, _ in self._ports:
+        for listener, _ in self.ports:
             await listener.listen()
             if listener.spec.is_open:
                 self._say(f"{listener.here} is open to other machines: whoever reaches it reaches {listener.there}")
-        self._announce([Forwarded(one.spec, one.port, one.here, one.there) for one, _ in self._ports])
+        self._announce([Forwarded(one.spec, one.port, one.here, one.there) for one, _ in self.ports])
 
     def _pool(self, spec: Spec) -> Pool:
         async def start(pool: Pool) -> Tunnel:

@@ -33,26 +33,31 @@ class Pool:
     Args:
         start: starts a session and returns it; raises SmSshError. Its events go to the pool it is given.
         most: how many there may be.
-        say: takes one line for the user.
+        say: takes one line for the user; see ``seldom``.
         there: where the port leads, for people.
     """
 
     def __init__(
         self, start: Callable[[Pool], Awaitable[Tunnel]], *, most: int, say: Callable[[str], None], there: str
     ) -> None:
-        self._start, self._most, self._say, self._there = start, most, say, there
+        self.say = say
+        self._start, self._most, self._there = start, most, there
         self._tunnels: list[Tunnel] = []
         self._starting: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self._retry_at = 0.0
         self._backoff = FIRST_BACKOFF
-        self._said: dict[str, float] = {}
         self._ended = False
 
     @property
     def sessions(self) -> int:
         """How many sessions there are."""
         return len(self._alive())
+
+    @property
+    def stalled(self) -> int:
+        """How many of them are held up by programs that do not read."""
+        return sum(tunnel.carrier is not None and tunnel.carrier.stalled for tunnel in self._alive())
 
     async def begin(self) -> None:
         """Start the first session.
@@ -69,13 +74,6 @@ class Pool:
             local.reset(writer)
             return
         await carrier.carry(reader, writer)
-
-    def say(self, line: str) -> None:
-        """Print a line for the user, the same one at most once in SAID_AGAIN."""
-        now = time.monotonic()
-        if now - self._said.get(line, -SAID_AGAIN) >= SAID_AGAIN:
-            self._said[line] = now
-            self._say(line)
 
     def refused(self) -> None:
         """The node could not connect to the port."""
@@ -149,3 +147,21 @@ class Pool:
 
     def _alive(self) -> list[Tunnel]:
         return [tunnel for tunnel in self._tunnels if not tunnel.is_over]
+
+
+def seldom(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what passes lines on, the same one at most once in SAID_AGAIN: what happens to one session often happens
+    to all.
+
+    Args:
+        say: takes one line for the user.
+    """
+    said: dict[str, float] = {}
+
+    def pass_on(line: str) -> None:
+        now = time.monotonic()
+        if now - said.get(line, -SAID_AGAIN) >= SAID_AGAIN:
+            said[line] = now
+            say(line)
+
+    return pass_on
