@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _IDES = ("vscode", "cursor", "pycharm")
 _SERVERS = ("jupyter", "tensorboard", "vnc")
 _START_SECONDS = 60.0
-_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS = 3.0
 
 
 @click.command(name="open")

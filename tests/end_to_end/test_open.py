@@ -213,11 +213,3 @@ def test_vnc_is_known_by_its_greeting(machine: Machine, job: Job, tmp_path: Path
         server.kill()
         server.wait()
         server.stdout.close()
-
-
-def test_an_unknown_node_is_one_line(machine: Machine, job: Job) -> None:
-    del job
-    done = machine.run("open", "jupyter", "nobody.training.sagemaker")
-    assert done.returncode not in (0, 1, 255)
-    assert done.stderr.startswith("sm-ssh: ")
-    assert "Traceback" not in done.stderr
