@@ -37,7 +37,8 @@ def tier(case: Case) -> Finding:
     with aws.errors_of(action="ssm:GetServiceSetting", region=case.region):
         answer = case.client("ssm").get_service_setting(SettingId=TIER)
     value = str(answer["ServiceSetting"]["SettingValue"])
-    if value != _ADVANCED:
+    case.tier_off = value != _ADVANCED
+    if case.tier_off:
         return bad(
             f"the tier of managed nodes is {value}: Session Manager refuses hybrid nodes",
             f"aws ssm update-service-setting --region {case.region} --setting-id {TIER} --setting-value {_ADVANCED}",

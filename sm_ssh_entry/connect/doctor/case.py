@@ -99,6 +99,7 @@ class Case:
         network: the VPC it is in.
         place: where the name leads.
         lost: why no node is Online.
+        tier_off: whether Session Manager refuses hybrid nodes in this region.
     """
 
     reach: Reach
@@ -114,6 +115,7 @@ class Case:
     network: Network | None = None
     place: Place | None = None
     lost: ConnectionLost | None = None
+    tier_off: bool = False
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
     _making: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -149,6 +151,11 @@ class Case:
         """
         who = self.known_identity()
         return f"arn:{who.partition}:{service}:{self.region}:{who.account if account is None else account}:{resource}"
+
+    @property
+    def native(self) -> bool:
+        """Whether the name leads to SageMaker's own agent: no registration, tags, Run Command or tier then."""
+        return self.place is not None and self.place.native
 
     @property
     def execution_role(self) -> str:

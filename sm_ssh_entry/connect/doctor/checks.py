@@ -11,6 +11,8 @@ _FOUND = ("resource.exists",)
 _ROLE = ("ssm-role.exists",)
 _IN_VPC = ("vpc.subnet",)
 _ONLINE = ("node.online",)
+# Which way a name leads, managed node or SageMaker's own agent, says what its job must have.
+_PLACED = ("resource.exists", "node.registered")
 
 CHECKS: tuple[Check, ...] = (
     Check("client.python", "Python", client.python),
@@ -27,36 +29,38 @@ CHECKS: tuple[Check, ...] = (
     Check("account.credentials", "credentials", account.credentials, needs=("client.clock",)),
     Check("account.tier", "advanced-instances tier", account.tier, needs=_SIGNED_IN),
     Check("caller.find", "you may find nodes", caller.find, needs=_SIGNED_IN),
-    Check("caller.tags", "you may read their tags", caller.tags, needs=_SIGNED_IN, after=("node.registered",)),
-    Check("caller.start", "you may start sessions", caller.start, needs=_SIGNED_IN, after=("node.registered",)),
+    Check("caller.tags", "you may read their tags", caller.tags, needs=_SIGNED_IN, after=_PLACED),
+    Check("caller.start", "you may start sessions", caller.start, needs=_SIGNED_IN, after=_PLACED),
     Check("caller.end", "you may end sessions", caller.end, needs=_SIGNED_IN),
-    Check("caller.send", "you may use Run Command", caller.send, needs=_SIGNED_IN, after=("node.registered",)),
+    Check("caller.send", "you may use Run Command", caller.send, needs=_SIGNED_IN, after=_PLACED),
     Check("resource.exists", "the job", resource.exists, needs=_SIGNED_IN),
     Check("resource.running", "it runs", resource.running, needs=_FOUND),
-    Check("resource.ssh", "SSH is switched on in it", resource.switched_on, needs=_FOUND),
+    Check("resource.ssh", "SSH is switched on in it", resource.switched_on, needs=_FOUND, after=_PLACED),
     Check("resource.isolation", "network isolation is off", resource.isolation, needs=_FOUND),
-    Check("resource.owner", "it is yours", resource.owner, needs=_FOUND),
-    Check("ssm-role.exists", "the nodes' role", roles.exists, needs=_SIGNED_IN, after=_FOUND),
+    Check("resource.owner", "it is yours", resource.owner, needs=_FOUND, after=_PLACED),
+    Check("ssm-role.exists", "the nodes' role", roles.exists, needs=_SIGNED_IN, after=_PLACED),
     Check("ssm-role.trust", "it trusts SSM", roles.trust, needs=_ROLE),
     Check("ssm-role.permissions", "its permissions", roles.permissions, needs=_ROLE),
-    Check("role.activation", "the job may make activations", roles.create, needs=_SIGNED_IN, after=_FOUND),
-    Check("role.tags", "the job may tag them", roles.tag, needs=_SIGNED_IN, after=_FOUND),
-    Check("role.pass", "the job may pass the nodes' role", roles.hand_over, needs=_SIGNED_IN, after=_FOUND),
+    Check("role.activation", "the job may make activations", roles.create, needs=_SIGNED_IN, after=_PLACED),
+    Check("role.tags", "the job may tag them", roles.tag, needs=_SIGNED_IN, after=_PLACED),
+    Check("role.pass", "the job may pass the nodes' role", roles.hand_over, needs=_SIGNED_IN, after=_PLACED),
     Check("vpc.subnet", "the job's subnet", vpc.subnet, needs=_SIGNED_IN, after=_FOUND),
     Check("vpc.dns", "its VPC resolves names", vpc.names, needs=_IN_VPC),
     Check("vpc.outward", "its security groups let it out", vpc.outward, needs=_IN_VPC),
     Check("vpc.ssm", "its way to ssm", vpc.ssm, needs=_IN_VPC),
     Check("vpc.ssmmessages", "its way to ssmmessages", vpc.ssmmessages, needs=_IN_VPC),
-    Check("vpc.ec2messages", "its way to ec2messages", vpc.ec2messages, needs=_IN_VPC, after=("node.registered",)),
+    Check("vpc.ec2messages", "its way to ec2messages", vpc.ec2messages, needs=_IN_VPC, after=_PLACED),
     Check("vpc.sts", "its way to sts", vpc.sts, needs=_IN_VPC),
     Check("vpc.logs", "its way to logs", vpc.logs, needs=_IN_VPC),
     Check("vpc.s3", "its way to S3", vpc.s3, needs=_IN_VPC),
-    Check("node.registered", "its managed node", node.registered, needs=("caller.find", "resource.exists")),
+    Check("node.registered", "its managed node", node.registered, needs=_FOUND, after=("caller.find",)),
     Check("node.online", "it is connected", node.online, needs=("node.registered",)),
     Check("node.agent", "its agent", node.agent, needs=_ONLINE),
     Check("node.owner", "its owner", node.owner, needs=_ONLINE),
     Check("node.tags", "its tags", node.tags, needs=_ONLINE),
-    Check("login.session", "a session to its sshd", login.session, needs=(*_ONLINE, "account.tier"), seconds=40.0),
+    Check(
+        "login.session", "a session to its sshd", login.session, needs=_ONLINE, after=("account.tier",), seconds=40.0
+    ),
     Check(
         "login.key",
         "a login with your key",

@@ -68,6 +68,11 @@ def bad(detail: str, fix: str) -> Finding:
     return Finding(Status.BAD, detail, fix)
 
 
-def unchecked(why: str) -> Finding:
-    """Return that it could not be checked, or need not be."""
-    return Finding(Status.UNCHECKED, why)
+def unchecked(why: str, *, blocked: bool = False) -> Finding:
+    """Return that it could not be checked, or need not be.
+
+    Args:
+        why: why.
+        blocked: whether what needs this one cannot be checked either.
+    """
+    return Finding(Status.UNCHECKED, why, blocked=blocked)

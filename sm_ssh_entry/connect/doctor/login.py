@@ -26,6 +26,8 @@ _LOOK = "look at the job's log; sm-ssh shell NAME, where sm-ssh-entry status tel
 def session(case: Case) -> Finding:
     """Does a session open, and does an sshd greet at its other end?"""
     place = _place(case)
+    if case.tier_off and not place.native:
+        return unchecked("because of: advanced-instances tier", blocked=True)
     if place.hop:
         return unchecked(f"{place.hop} is behind {place.node.node_id}: it has no session of its own")
     port = connect.port_of(place.node)

@@ -8,7 +8,7 @@ from sm_ssh_entry.connect.doctor.case import Case
 from sm_ssh_entry.connect.doctor.findings import Finding, bad, ok, unchecked
 from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.connect.nodes import Node, ago
-from sm_ssh_entry.errors import BadInput, ConnectionLost
+from sm_ssh_entry.errors import AccessDenied, BadInput, ConnectionLost
 
 # Sessions of earlier ones end by themselves when nothing is sent for a while.
 AGENT = (3, 1, 1511)
@@ -23,9 +23,13 @@ def registered(case: Case) -> Finding:
     except ConnectionLost as error:
         case.lost = error
         return ok("yes, but not connected")
+    except AccessDenied as error:
+        return unchecked(error.message, blocked=True)
     node = case.place.node
+    if case.place.native:
+        return ok(f"none is needed: {_NATIVE}, at {node.node_id}")
     hop = f", and from there to {case.place.hop}" if case.place.hop else ""
-    return ok(f"{node.node_id}, registered {ago(node.registered)}{hop}")
+    return ok("; ".join([f"{node.node_id}, registered {ago(node.registered)}{hop}", *case.place.remarks]))
 
 
 def online(case: Case) -> Finding:
@@ -33,7 +37,7 @@ def online(case: Case) -> Finding:
     if case.lost is not None:
         return bad(case.lost.message, case.lost.hint)
     node = _node(case)
-    return ok(_NATIVE if _native(case) else f"{node.ping}, last heard {ago(node.last_ping)}")
+    return ok(_NATIVE if case.native else f"{node.ping}, last heard {ago(node.last_ping)}")
 
 
 def agent(case: Case) -> Finding:
@@ -41,7 +45,7 @@ def agent(case: Case) -> Finding:
     version = _node(case).agent_version
     numbers = tuple(int(part) for part in version.split(".") if part.isdigit())
     if not numbers:
-        return unchecked(_NATIVE if _native(case) else "it has not told its version")
+        return unchecked(_NATIVE if case.native else "it has not told its version")
     if numbers[:3] < AGENT:
         wanted = ".".join(str(part) for part in AGENT)
         return bad(
@@ -53,7 +57,7 @@ def agent(case: Case) -> Finding:
 
 def owner(case: Case) -> Finding:
     """Does its owner's tag name the caller?"""
-    if _native(case):
+    if case.native:
         return unchecked(_NATIVE)
     value, me = _node(case).tag(contract.TAG_OWNER), case.known_identity().user_id
     if not value:
@@ -68,7 +72,7 @@ def owner(case: Case) -> Finding:
 
 def tags(case: Case) -> Finding:
     """Do its tags tell sshd's port and host key?"""
-    if _native(case):
+    if case.native:
         return unchecked(_NATIVE)
     node = _node(case)
     again = "restart the job: its entrypoint sets the tags anew"
@@ -85,7 +89,3 @@ def tags(case: Case) -> Finding:
 def _node(case: Case) -> Node:
     assert case.place is not None  # noqa: S101 - node.online is among what these checks need
     return case.place.node
-
-
-def _native(case: Case) -> bool:
-    return case.place is not None and case.place.native

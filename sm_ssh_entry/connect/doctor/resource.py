@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sm_ssh_entry import aws, contract
-from sm_ssh_entry.connect import diagnose
+from sm_ssh_entry.connect import places
 from sm_ssh_entry.connect.doctor.case import Case, Resource
 from sm_ssh_entry.connect.doctor.findings import Finding, bad, ok, unchecked
 from sm_ssh_entry.connect.names import Target
-from sm_ssh_entry.errors import ServiceError
+from sm_ssh_entry.errors import ServiceError, SmSshError
 
 _RUNNING = {"InProgress", "InService", "Updating", "SystemUpdating", "Creating", "Pending"}
 # Of a name that does not exist SageMaker says one or the other.
 _UNKNOWN = {"ValidationException", "ResourceNotFound", "ResourceNotFoundException", "RecordNotFound"}
+_NATIVE = "SageMaker's own way does not ask for it"
 _RESUBMIT = "submit it again with {} in its environment: the one that runs cannot be changed"
 
 
@@ -32,9 +33,17 @@ def exists(case: Case) -> Finding:
     except ServiceError as error:
         if error.code not in _UNKNOWN:
             raise
-        missing = diagnose.no_node(case.access, target)
-        return bad(missing.message, missing.hint)
+        return _by_another_name(case, target)
     return ok(f"{case.resource.noun} {case.resource.name}")
+
+
+def _by_another_name(case: Case, target: Target) -> Finding:
+    """Judge a name that SageMaker does not know: it may stand for another, as a tuning job does for its children."""
+    try:
+        place = places.find(case.access, target, case.reach)
+    except SmSshError as missing:
+        return bad(missing.message, missing.hint)
+    return unchecked(f"SageMaker knows no {target.kind} resource of that name, and {place.node.host} is there")
 
 
 def running(case: Case) -> Finding:
@@ -50,6 +59,8 @@ def running(case: Case) -> Finding:
 def switched_on(case: Case) -> Finding:
     """Is SSH switched on in its environment?"""
     environment = _environment(case)
+    if case.native:
+        return unchecked(_NATIVE)
     if environment is None:
         return unchecked("SageMaker does not tell its environment")
     value = environment.get(contract.START_SSH, "")
@@ -74,6 +85,8 @@ def isolation(case: Case) -> Finding:
 def owner(case: Case) -> Finding:
     """Does its SSH_OWNER_TAG name the caller?"""
     environment = _environment(case)
+    if case.native:
+        return unchecked(_NATIVE)
     if environment is None:
         return unchecked("SageMaker does not tell its environment")
     value, me = environment.get(contract.SSH_OWNER_TAG, ""), case.known_identity().user_id
@@ -158,7 +171,8 @@ def _transform(sagemaker: Any, target: Target) -> Resource:
 def _endpoint(sagemaker: Any, target: Target) -> Resource:
     answer = sagemaker.describe_endpoint(EndpointName=target.resource)
     config = sagemaker.describe_endpoint_config(EndpointConfigName=answer["EndpointConfigName"])
-    variant = config["ProductionVariants"][0]
+    variants = config["ProductionVariants"]
+    variant = next((one for one in variants if one.get("VariantName") == target.node), variants[0])
     # An endpoint of inference components names no model: their role and isolation stand in its configuration.
     model = (
         _model(sagemaker, str(variant["ModelName"]))

@@ -17,6 +17,7 @@ from sm_ssh_entry.errors import AccessDenied, ServiceError
 
 _SSM = {"ssm.amazonaws.com", "ssm.amazonaws.com.cn"}
 _MISSING = {"NoSuchEntity", "NoSuchEntityException"}
+_NATIVE = "SageMaker's own way makes no activation"
 _UNKNOWN = "the role is not known: name it with {}"
 
 
@@ -28,8 +29,10 @@ def name_of(role: str) -> str:
 def exists(case: Case) -> Finding:
     """Is there the role that nodes register with?"""
     role = case.node_role
+    if case.native:
+        return unchecked(_NATIVE, blocked=True)
     if not role:
-        return unchecked(_UNKNOWN.format("--ssm-role"))
+        return unchecked(_UNKNOWN.format("--ssm-role"), blocked=True)
     try:
         return ok(str(_read(case, role)["Arn"]))
     except ServiceError as error:
@@ -44,8 +47,6 @@ def exists(case: Case) -> Finding:
 
 def trust(case: Case) -> Finding:
     """Does it trust Systems Manager?"""
-    if not case.node_role:
-        return unchecked(_UNKNOWN.format("--ssm-role"))
     role = _read(case, case.node_role)
     if _trusts(role.get("AssumeRolePolicyDocument") or {}):
         return ok("it trusts ssm.amazonaws.com")
@@ -59,8 +60,6 @@ def trust(case: Case) -> Finding:
 
 def permissions(case: Case) -> Finding:
     """May nodes with it keep a channel to Session Manager?"""
-    if not case.node_role:
-        return unchecked(_UNKNOWN.format("--ssm-role"))
     arn, name = _arn(case, case.node_role), name_of(case.node_role)
     answers = {action: simulation.allowed(case, arn, action, "*", _tagged(case)) for action in policies.AGENT_ACTIONS}
     if None in answers.values():
@@ -92,6 +91,8 @@ def _execution(
     case: Case, action: str, resource: str, statement: policies.Statement, context: Mapping[str, str] | None = None
 ) -> Finding:
     role = case.execution_role
+    if case.native:
+        return unchecked(_NATIVE)
     if not role or not resource:
         return unchecked(_UNKNOWN.format("--role"))
     try:
