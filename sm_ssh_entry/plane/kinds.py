@@ -217,7 +217,7 @@ def _processing_request(job: Job, arn: str, image: Image) -> Mapping[str, Any]:
         "ProcessingJobArn": arn,
         "ProcessingJobName": job.name,
         "AppSpecification": app,
-        "Environment": dict(job.environment),
+        "Environment": requested(job),
         "ProcessingInputs": inputs,
         "ProcessingOutputConfig": {"Outputs": [], "KmsKeyId": None},
         "ProcessingResources": {
