@@ -85,6 +85,7 @@ class _Forwarding:
         self._streams: dict[int, _Stream] = {}
         self._readable = asyncio.Event()
         self._sending = asyncio.Lock()
+        self._flushes: set[asyncio.Task[None]] = set()
         self._over = False
 
     async def run(self) -> Ending:
@@ -97,6 +98,7 @@ class _Forwarding:
             # Nobody reads any more: a connection that said its goodbye now would wait for the window for ever.
             self._over = True
             tasks = [timer, reader, *(stream.task for stream in self._streams.values() if stream.task is not None)]
+            tasks += self._flushes
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -196,7 +198,21 @@ class _Forwarding:
             return
 
     async def _flush(self) -> None:
-        """Send what smux has ready, in order: one at a time, because sending waits for the window."""
+        """Send what smux has ready. Goes on when the caller is cancelled: half a frame would be the end of all
+        connections.
+        """
+        task = asyncio.create_task(self._send_ready())
+        self._flushes.add(task)
+        task.add_done_callback(self._flushed)
+        await asyncio.shield(task)
+
+    def _flushed(self, task: asyncio.Task[None]) -> None:
+        self._flushes.discard(task)
+        if not task.cancelled():
+            task.exception()  # Seen by whoever waits, or of no interest to anybody.
+
+    async def _send_ready(self) -> None:
+        """Send in order: one at a time, because sending waits for the window."""
         async with self._sending:
             data = self._mux.bytes_to_send()
             for start in range(0, len(data), self._link.chunk):

@@ -7,6 +7,7 @@ import functools
 import os
 from collections import defaultdict
 
+from sm_ssh_entry.plane.agent import mux
 from sm_ssh_entry.wire import events
 from sm_ssh_entry.wire.payloads import SessionFlag
 from sm_ssh_entry.wire.smux import MuxSession, StreamClosed, StreamData
@@ -151,6 +152,44 @@ def test_a_connection_that_takes_nothing_leaves_the_session_usable(node: Agent) 
             await mux.send(stuck, b"s" + bytes(2 << 20))
             await mux.send(good, b"g")
             await one.until(lambda: mux.received[good] == b"ok")
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_is_given_up_leaves_no_half_frame_behind() -> None:
+    """Its cancelled task may just have been sending for all connections: what follows would be taken for a frame."""
+
+    class Window:
+        """A link whose window is full until it is opened."""
+
+        chunk = 5
+
+        def __init__(self) -> None:
+            self.sent = bytearray()
+            self.waiting, self.opened = asyncio.Event(), asyncio.Event()
+
+        async def send(self, data: bytes) -> None:
+            self.sent += data
+            self.waiting.set()
+            await self.opened.wait()
+
+    async def scenario() -> None:
+        link, client = Window(), MuxSession(client=True)
+        forwarding = mux._Forwarding(link, "localhost", 1, keepalive=False)  # type: ignore[arg-type]
+        first, second = client.open_stream(), client.open_stream()
+        forwarding._mux.receive(client.bytes_to_send())
+        forwarding._mux.send(first, b"of the one that is given up")
+        flushing = asyncio.create_task(forwarding._flush())
+        await link.waiting.wait()
+        flushing.cancel()
+        await asyncio.gather(flushing, return_exceptions=True)
+        forwarding._mux.send(second, b"of another")
+        link.opened.set()
+        await forwarding._flush()
+        assert client.receive(bytes(link.sent)) == [
+            StreamData(first, b"of the one that is given up"),
+            StreamData(second, b"of another"),
+        ]
 
     asyncio.run(scenario())
 
