@@ -19,7 +19,7 @@ from tests.end_to_end.relay import Relay
 from tests.waiting import wait_until
 
 MIB = 1 << 20
-LONG = 40 * MIB
+LONG = 48 * MIB
 BUCKET = "copies-of-this-test"
 
 
@@ -121,7 +121,7 @@ def test_cut_twice_and_gone_on_with(machine: Machine, job: Job, long: Path, tmp_
     before = 0
     for number in (signal.SIGINT, signal.SIGKILL):
         copying = start(machine, *words)
-        wait_until(grown(tmp_path, before + 8 * MIB), 60, what="a part of the copy")
+        wait_until(grown(tmp_path, before + 6 * MIB), 60, what="a part of the copy")
         before = max(path.stat().st_blocks * 512 for path in tmp_path.glob(".*.sm-ssh-part"))
         copying.send_signal(number)
         _, err = copying.communicate(timeout=60)
@@ -129,7 +129,7 @@ def test_cut_twice_and_gone_on_with(machine: Machine, job: Job, long: Path, tmp_
         assert number != signal.SIGINT or "the same command goes on where it was" in err
         assert not (tmp_path / "copy").exists()
     found = cp(machine, *words)
-    assert found["resumed_bytes"] >= 8 * MIB
+    assert found["resumed_bytes"] >= 2 * MIB  # less what was under way
     assert found["resumed_bytes"] + found["moved_bytes"] == found["bytes"] == LONG
     assert found["verified_files"] == 1
     assert digest(tmp_path / "copy") == digest(long)

@@ -243,7 +243,7 @@ def test_an_interrupted_copy_goes_on_where_it_was(world: World, direction: str) 
     assert not copy.exists()
     assert len(world.leftovers()) == 1
     tally = world.cp(*words, parallel=2)
-    assert tally.resumed >= 7 * MIB
+    assert tally.resumed >= 4 * MIB  # less what was under way
     assert tally.resumed + tally.moved == tally.bytes
     assert tally.verified == 1
     assert same(world.here / "long", copy)
