@@ -12,7 +12,7 @@ from sm_ssh_entry.connect.access import Access, Reach
 from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.connect.nodes import Node
 from sm_ssh_entry.connect.places import Place
-from sm_ssh_entry.errors import ConnectionLost, NotRegistered, SmSshError, Throttled, TimedOut
+from sm_ssh_entry.errors import ConnectionLost, NotFound, NotRegistered, SmSshError, Throttled, TimedOut
 
 REGISTERED, ONLINE, SSH = "registered", "online", "ssh"
 GOALS = (REGISTERED, ONLINE, SSH)
@@ -79,6 +79,8 @@ class _Watch:
     def __init__(self, access: Access, target: Target, progress: Callable[[str], None]) -> None:
         self.state = "no node has registered"
         self.lost: ConnectionLost | None = None
+        #: Whether the last look has said why there is nothing yet: it knows better than the job's status.
+        self.explained = False
         self._access, self._target, self._progress = access, target, progress
         self._sagemaker: Any = None
         self._next_ask = 0.0
@@ -107,7 +109,7 @@ class _Watch:
             self.tell(f"no {jobs.noun(self._target)} {self._target.resource} yet")
         elif job.ended:
             raise self.lost or diagnose.not_registered(job, self._target)
-        elif not self.lost:
+        elif not (self.lost or self.explained):
             self.tell(f"{job.noun} is {job.state}, no node has registered")
 
 
@@ -116,7 +118,12 @@ def _looker(access: Access, target: Target, reach: Reach, goal: str) -> Callable
     if reach.via == "native" or target.kind == "hyperpod":
 
         def place() -> Place | None:
-            return places.look(access, target, reach)
+            try:
+                return places.look(access, target, reach)
+            except NotFound as error:
+                if not jobs.describable(target):
+                    raise
+                raise NotRegistered(error.message, hint=error.hint) from error  # it may be on its way: the job says
     else:
         search = registered.Search(access, target, reach.index)
         if goal == REGISTERED:
@@ -152,9 +159,11 @@ def _require_sshd(access: Access, place: Place) -> None:
 
 
 def _there(look: Callable[[], Node | None], target: Target, watch: _Watch) -> Node | None:
+    watch.explained = False
     try:
         return look()
     except NotRegistered as error:
+        watch.explained = True
         watch.tell(error.message)
         return None
     except ConnectionLost as error:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from sm_ssh_entry import aws
-from sm_ssh_entry.connect import arrival, jobs, names
-from sm_ssh_entry.connect.access import Access
+from sm_ssh_entry.connect import arrival, jobs, names, places
+from sm_ssh_entry.connect.access import Access, Reach
 from sm_ssh_entry.connect.jobs import Job
-from sm_ssh_entry.errors import ConnectionLost, NotFound, NotRegistered, TimedOut
+from sm_ssh_entry.connect.nodes import Node
+from sm_ssh_entry.connect.places import Place
+from sm_ssh_entry.errors import ConnectionLost, NotFound, NotRegistered, SmSshError, TimedOut
 from sm_ssh_entry.plane.server import PlaneThread
 from tests.connect.world import Fleet, Laptop
 from tests.waiting import wait_until
@@ -124,3 +126,37 @@ def test_registered_is_enough_where_that_is_asked_for(fleet: Fleet, laptop: Lapt
     fresh = fleet.add("j", online=False, registered=-5.0, reported=False)
     found = arrival.wait(Access(), TARGET, timeout=0.3, progress=print, goal=arrival.REGISTERED)
     assert found.node_id == fresh
+
+
+def test_the_native_way_is_waited_for_and_says_once_what_is_missing(
+    laptop: Laptop, job: list[Job | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job.append(Job("training job", "j", "InProgress", "Training"))
+    there = Place(Node("sagemaker-training-job:j_algo-1"), native=True)
+    answers: list[Place | SmSshError] = [NotFound("there is no training job j")] * 3
+    answers += [NotRegistered("remote debugging of training job j is off")] * 5 + [there]
+
+    def look(access: Access, target: names.Target, reach: Reach) -> Place:
+        assert reach.via == "native"
+        answer = answers.pop(0)
+        if isinstance(answer, SmSshError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(places, "look", look)
+    lines: list[str] = []
+    found = arrival.wait(Access(), TARGET, timeout=20, progress=lines.append, reach=Reach(via="native"))
+    assert found == there.node
+    assert lines == ["there is no training job j", "remote debugging of training job j is off"]
+
+
+def test_a_resource_that_sagemaker_cannot_be_asked_about_is_not_waited_for(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(*_: object) -> Place:
+        raise NotFound("there is no space s")
+
+    monkeypatch.setattr(places, "look", look)
+    target = names.parse("default.s.d-1.studio.sagemaker")
+    with pytest.raises(NotFound, match="no space s"):
+        arrival.wait(Access(), target, timeout=20, progress=print, reach=Reach(via="native"))
