@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from sm_ssh_entry.plane import sagemaker_records
+from sm_ssh_entry.plane import local_role, sagemaker_records
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.opt_ml import INSTANCE_TYPE
 from sm_ssh_entry.plane.store import Store
@@ -25,7 +25,6 @@ _ENDPOINT_TYPE = "ml.m5.large"
 _NOTEBOOK_TYPE = "ml.t3.medium"
 # Studio's own names: one app in a space, always of that name.
 APP, APP_TYPE, DOMAIN = "default", "JupyterLab", "local"
-_ROLE = "role/service-role/sm-ssh-local"
 _BUCKET = "s3://sagemaker-local"
 _RUNNING = ("InProgress", "Stopping")
 
@@ -281,7 +280,7 @@ def _cluster(one: Record) -> dict[str, Any]:
 
 
 def _role(store: Store) -> str:
-    return f"arn:aws:iam::{store.account}:{_ROLE}"
+    return local_role.arn(store.account)
 
 
 def _now(store: Store) -> datetime:
