@@ -16,8 +16,8 @@ _LISTED = 5
 _RUNNING = "Running"
 
 
-def find(access: Access, target: Target) -> Node:
-    """Find an instance of a cluster.
+def find(access: Access, target: Target) -> Node | None:
+    """Find an instance of a cluster; None where there is no such cluster.
 
     Args:
         access: account and region.
@@ -25,17 +25,14 @@ def find(access: Access, target: Target) -> Node:
             oldest instance of the group.
 
     Raises:
-        NotFound: there is no such cluster, group or instance.
+        NotFound: there is no such group or instance.
         Ambiguous: the group has several.
         NotRegistered: the instance does not run.
     """
     sagemaker = access.client("sagemaker")
     cluster = jobs.called(sagemaker, "DescribeCluster", ClusterName=target.resource)
     if cluster is None:
-        raise NotFound(
-            f"there is no HyperPod cluster {target.resource} in {access.effective_region}",
-            hint="check the name, upper and lower case included, and the account (AWS_PROFILE)",
-        )
+        return None
     if target.node.lower().startswith("i-"):
         named = {"ClusterName": target.resource, "NodeId": target.node.lower()}
         answer = jobs.called(sagemaker, "DescribeClusterNode", **named)

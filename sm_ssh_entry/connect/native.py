@@ -29,7 +29,7 @@ _TRAINING = "Training"
 _TRIED = 5
 
 
-def find(access: Access, target: Target, index: int = 0) -> Node:
+def find(access: Access, target: Target, index: int = 0) -> Node | None:
     """Find SageMaker's own way to what a name means.
 
     Args:
@@ -38,10 +38,10 @@ def find(access: Access, target: Target, index: int = 0) -> Node:
         index: which of several containers, 1 is the newest; 0: not said.
 
     Returns:
-        What stands for a node: its id is the target of StartSession.
+        What stands for a node: its id is the target of StartSession. None: SageMaker knows no such resource.
 
     Raises:
-        NotFound: there is no such resource, or no such part of it.
+        NotFound: there is no such part of it.
         NotRegistered: the way is switched off, or the resource does not run.
         Ambiguous: the name means several.
         BadInput: this kind has no such way.
@@ -109,18 +109,13 @@ def check_number(target: Target, described: Mapping[str, Any]) -> None:
         )
 
 
-def _training(access: Access, target: Target) -> Node:
+def _training(access: Access, target: Target) -> Node | None:
     described = None
     try:
         described = jobs.answer_about(access.client("sagemaker"), target)
     except AccessDenied:  # the session may be allowed all the same; StartSession says
         return job_node(target, None)
-    if described is None:
-        raise NotFound(
-            f"there is no training job {target.resource} in {access.effective_region}",
-            hint="check the name, upper and lower case included, and the account (AWS_PROFILE)",
-        )
-    return job_node(target, described)
+    return job_node(target, described) if described is not None else None
 
 
 def _check_training(target: Target, described: Mapping[str, Any]) -> None:
@@ -157,16 +152,13 @@ def _tags(variables: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in found.items() if value}
 
 
-def _endpoint(access: Access, target: Target, index: int) -> Node:
+def _endpoint(access: Access, target: Target, index: int) -> Node | None:
     from sm_ssh_entry.connect import endpoints
 
     sagemaker = access.client("sagemaker")
     described = jobs.called(sagemaker, "DescribeEndpoint", EndpointName=target.resource)
     if described is None:
-        raise NotFound(
-            f"there is no endpoint {target.resource} in {access.effective_region}",
-            hint="check the name, upper and lower case included, and the account (AWS_PROFILE)",
-        )
+        return None
     every = endpoints.variants_of(sagemaker, described)
     chosen = [one for one in every if one["VariantName"] == target.node]
     if not chosen and target.node.isdigit():

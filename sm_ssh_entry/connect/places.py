@@ -78,6 +78,8 @@ def look(access: Access, target: Target, reach: Reach = Reach()) -> Place | None
     """Like ``find``, but None where nothing has that name, at once and without a guess at the reason."""
     if reach.via == NATIVE:
         return _native(access, target, reach)
+    if target.kind == "hyperpod" and reach.via == HYBRID:
+        raise BadInput(f"{target.host}: HyperPod has SageMaker's own way only", hint="leave --via away")
     problem: SmSshError | None = None
     if target.kind != "hyperpod":
         try:
@@ -168,7 +170,8 @@ def _offered(access: Access, target: Target, reach: Reach, described: Mapping[st
     try:
         if target.kind == "training":
             return Place(native.job_node(target, described), native=True) if described else None
-        return Place(native.find(access, target, reach.index), native=True)
+        node = native.find(access, target, reach.index)
+        return Place(node, native=True) if node else None
     except (NotFound, NotRegistered, Ambiguous):
         if target.kind in _OWN_WORDS:
             raise
@@ -178,14 +181,15 @@ def _offered(access: Access, target: Target, reach: Reach, described: Mapping[st
     return None
 
 
-def _native(access: Access, target: Target, reach: Reach) -> Place:
+def _native(access: Access, target: Target, reach: Reach) -> Place | None:
     from sm_ssh_entry.connect import native
 
     if target.node_id:
         raise BadInput(
             f"{target.node_id} is a hybrid node", hint="--via native wants the name of a job, an endpoint or a space"
         )
-    return Place(native.find(access, target, reach.index), native=True)
+    node = native.find(access, target, reach.index)
+    return Place(node, native=True) if node else None
 
 
 def _start_native(access: Access, place: Place, document: str, parameters: Mapping[str, str], *, reason: str) -> Ticket:

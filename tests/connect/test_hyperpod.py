@@ -9,7 +9,7 @@ import pytest
 from sm_ssh_entry.connect import hyperpod, names, places
 from sm_ssh_entry.connect.access import Access, Reach
 from sm_ssh_entry.connect.nodes import Node
-from sm_ssh_entry.errors import Ambiguous, NotFound, SmSshError
+from sm_ssh_entry.errors import Ambiguous, BadInput, NotFound, SmSshError
 from tests.connect import resources
 from tests.connect.world import Laptop
 
@@ -22,7 +22,9 @@ def access(laptop: Laptop) -> Access:
 
 
 def find(access: Access, name: str) -> Node:
-    return hyperpod.find(access, names.parse(f"{name}.hyperpod.sagemaker"))
+    node = hyperpod.find(access, names.parse(f"{name}.hyperpod.sagemaker"))
+    assert node is not None
+    return node
 
 
 def refused(access: Access, name: str) -> SmSshError:
@@ -63,7 +65,8 @@ def test_a_group_of_several_and_the_cluster_itself(access: Access) -> None:
 
 
 def test_nothing_of_that_name(access: Access) -> None:
-    for name in ("head.other", "other.pod", "workers-3.pod", "workers-0.pod", "i-0123456789abcdef0.pod"):
+    assert hyperpod.find(access, names.parse("head.other.hyperpod.sagemaker")) is None
+    for name in ("other.pod", "workers-3.pod", "workers-0.pod", "i-0123456789abcdef0.pod"):
         assert isinstance(refused(access, name), NotFound)
 
 
@@ -71,5 +74,5 @@ def test_any_way_is_the_native_one(access: Access) -> None:
     for reach in (Reach(), Reach(via="native")):
         place = places.find(access, names.parse("head.pod.hyperpod.sagemaker"), reach)
         assert (place.native, place.node.kind) == (True, "hyperpod")
-    with pytest.raises(NotFound):
-        places.find(access, names.parse("head.pad.hyperpod.sagemaker"))
+    with pytest.raises(BadInput):
+        places.find(access, names.parse("head.pod.hyperpod.sagemaker"), Reach(via="hybrid"))
