@@ -115,4 +115,8 @@ def _warn(settings: Settings) -> None:
             err=True,
         )
     if settings.share and sharing.wanted() and not sharing.config_lines(settings.reach, "*"):
-        click.echo("sm-ssh: connections are not shared: no private folder here takes ssh's sockets", err=True)
+        click.echo(
+            "sm-ssh: plain ssh will not share connections: no private folder takes its sockets, or a variable of AWS"
+            " holds letters that a shell would read",
+            err=True,
+        )

@@ -90,15 +90,15 @@ def tell(line: str, ssh: int, *, prefix: str = "sm-ssh: ") -> None:
         with contextlib.suppress(OSError):
             print(text, end="", file=sys.stderr, flush=True)
         return
-    way = _voice_of(ssh)
-    if way:
-        with contextlib.suppress(OSError):
+    for way in _voices_of(ssh):
+        try:
             # Appending, because standard error may be a file; no controlling terminal, because we want none.
             descriptor = os.open(way, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOCTTY", 0))
-            try:
-                os.write(descriptor, text.encode("utf-8", errors="replace"))
-            finally:
-                os.close(descriptor)
+        except OSError:  # a socket cannot be opened by its name
+            continue
+        with contextlib.suppress(OSError), os.fdopen(descriptor, "wb", buffering=0) as stream:
+            stream.write(text.encode("utf-8", errors="replace"))
+        return
 
 
 def _hand_over(path: Path, text: str) -> bool:
@@ -118,12 +118,15 @@ def _hand_over(path: Path, text: str) -> bool:
     return True
 
 
-def _voice_of(ssh: int) -> str:
-    """Return where a line for the user of an ``ssh`` may be written, ``""``: nowhere."""
+def _voices_of(ssh: int) -> list[str]:
+    """Return where a line for the user of an ``ssh`` may be written, best first."""
+    if os.name == "nt":
+        return []
     if sys.platform != "linux":
-        return "" if os.name == "nt" else "/dev/tty"
+        return ["/dev/tty"]
     # Our standard error is empty by the user's own wish where it was not ssh that started us.
-    return f"/proc/{ssh}/fd/2" if folder.read(Path(f"/proc/{ssh}/comm")).strip() == "ssh" else ""
+    by_ssh = folder.read(Path(f"/proc/{ssh}/comm")).strip() == "ssh"
+    return [f"/proc/{ssh}/fd/2", "/dev/tty"] if by_ssh else []
 
 
 def _is_null(descriptor: int) -> bool:

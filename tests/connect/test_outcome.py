@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,20 @@ def test_a_file_or_link_that_somebody_put_there_is_not_written_to(home: Path, tm
     for path in (link, precious):
         assert "none" in leave(str(path), stderr=subprocess.PIPE).stderr
     assert precious.read_text() == "mine"
+
+
+def test_a_socket_as_ssh_s_standard_error_is_passed_over(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del home
+    terminal = tmp_path / "terminal"
+    terminal.write_text("$ ")
+    with socket.socket(socket.AF_UNIX) as listener:
+        name = f"/proc/{os.getpid()}/fd/{listener.fileno()}"
+        monkeypatch.setattr(outcome, "_voices_of", lambda _ssh: [name, str(terminal), "/nowhere"])
+        monkeypatch.setattr(outcome, "_is_null", lambda _descriptor: True)
+        outcome.tell("größe", 1)
+    assert terminal.read_text() == "$ sm-ssh: größe\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
