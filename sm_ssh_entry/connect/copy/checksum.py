@@ -14,7 +14,7 @@ from typing import Any
 from sm_ssh_entry.connect.copy import packets
 from sm_ssh_entry.connect.copy.dial import Child, Route
 from sm_ssh_entry.connect.copy.remote import Remote, raw
-from sm_ssh_entry.errors import SessionFailed
+from sm_ssh_entry.errors import KeyRefused, SessionFailed
 
 # Paths come in by standard input, each byte that is not plain as an octal escape, so that a line is a path whatever
 # is in it. The underscore keeps $(...) from dropping line ends.
@@ -93,8 +93,8 @@ class Checksums:
     """
 
     def __init__(self, route: Route, *, read_back: bool) -> None:
-        #: Whether the node has nothing that can compute a sum.
-        self.impossible = False
+        #: Why no sum can be had, in words; ``""``: as far as is known, it can.
+        self.impossible = ""
         self._route, self._read_back = route, read_back
         self._loop: _Loop | None = None
         self._starting = asyncio.Lock()
@@ -135,16 +135,18 @@ class Checksums:
                 child = await self._route.shell(f"exec sh -c {shlex.quote(_SCRIPT)}")
                 try:
                     said = (await child.incoming.readline()).strip()
-                    if said not in (b"none", b"ready"):
-                        raise ConnectionError(str(await child.failure()))
+                    if said == b"ready":
+                        self._loop = _Loop(child)
+                        return self._loop
+                    reason = None if said == b"none" else await child.failure()
                 except BaseException:
                     await child.end()
                     raise
-                if said == b"ready":
-                    self._loop = _Loop(child)
-                else:
-                    self.impossible = True
-                    await child.end()
+                await child.end()
+                # A key whose passphrase only its owner knows opens the first session; nobody is asked again.
+                if reason is not None and not isinstance(reason, KeyRefused):
+                    raise ConnectionError(reason.message)
+                self.impossible = reason.message if reason else "the node has neither sha256sum nor openssl"
             return self._loop
 
     async def _drop(self, loop: _Loop | None) -> None:

@@ -146,6 +146,8 @@ class _Copying:
             finally:
                 if checksums is not None:
                     await checksums.end()
+        if checksums is not None and checksums.impossible:
+            self._watcher.tell(f"only sizes were compared, not SHA-256: {checksums.impossible}")
         if not tally.failures:
             self._kept.finish()
         return tally

@@ -357,3 +357,4 @@ def test_a_node_without_checksums_is_not_an_error(world: World, monkeypatch: pyt
     monkeypatch.setenv("PATH", str(programs))
     tally = world.cp(str(world.here / "long"), "there:")
     assert (tally.done, tally.verified) == (1, 0)
+    assert "only sizes were compared, not SHA-256" in world.said[-1]
