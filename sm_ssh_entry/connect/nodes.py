@@ -18,6 +18,8 @@ from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.errors import Ambiguous, ConnectionLost, NotFound, SmSshError
 
 ONLINE = "Online"
+#: AWS's error codes for a node that is not there, or not any more.
+GONE = frozenset({"InvalidInstanceId", "InvalidResourceId"})
 _PAGE = 50
 _PARALLEL = 8
 _LISTED = 5

@@ -33,7 +33,6 @@ _PARALLEL = 8
 # After so many refusals and not one success the caller may not remove nodes at all. Before, a policy may well let
 # everybody remove their own.
 _REFUSALS = 16
-_GONE = {"InvalidInstanceId", "InvalidResourceId"}
 
 
 @dataclass(frozen=True)
@@ -242,7 +241,7 @@ class _Removal:
         try:
             return self._pace.call(lambda: list(nodes.describe(self._ssm, filters)))
         except ServiceError as error:
-            if error.code not in _GONE:
+            if error.code not in nodes.GONE:
                 raise
             # One that is gone may spoil the answer for all.
             return [found for node in batch for found in self._described([node])] if len(batch) > 1 else []
@@ -261,7 +260,7 @@ class _Removal:
         except (CredentialsExpired, CredentialsMissing):
             raise  # the next node would fare no better
         except SmSshError as error:
-            if isinstance(error, ServiceError) and error.code in _GONE:
+            if isinstance(error, ServiceError) and error.code in nodes.GONE:
                 self._count("gone")
                 return
             with self._lock:

@@ -20,6 +20,7 @@ from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.connect.fleet.pace import Pace
 from sm_ssh_entry.connect.fleet.running import Resource, Running
 from sm_ssh_entry.connect.nodes import Node
+from sm_ssh_entry.errors import AccessDenied, ServiceError
 
 ONLINE, LOST, UNREGISTERED = "online", "lost", "unregistered"
 STATUSES = (ONLINE, LOST, UNREGISTERED)
@@ -127,11 +128,13 @@ class Listing:
 
         self._running = Running(self._ssm, sagemaker, question.kinds)
         self._pace = Pace()
+        self._unread, self._why = 0, ""
 
     @property
     def notes(self) -> list[str]:
         """What could not be found out."""
-        return sorted(set(self._running.notes))
+        unread = [f"{self._unread} nodes are left out: {self._why}"] if self._unread else []
+        return sorted({*self._running.notes, *unread})
 
     def __iter__(self) -> Iterator[Entry]:
         every = chain(self._registered(), self._unregistered())
@@ -151,7 +154,19 @@ class Listing:
         iterator = iter(found)
         size = min(_PAGE, self.question.limit or _PAGE)
         while page := list(islice(iterator, size)):
-            yield from nodes.parallel(lambda node: self._pace.call(lambda: nodes.with_tags(self._ssm, node)), page)
+            yield from (node for node in nodes.parallel(self._tagged, page) if node)
+
+    def _tagged(self, node: Node) -> Node | None:
+        """Return a node with its tags; None where it has been removed meanwhile, or they may not be read."""
+        try:
+            return self._pace.call(lambda: nodes.with_tags(self._ssm, node))
+        except AccessDenied as error:
+            self._unread += 1
+            self._why = error.message
+        except ServiceError as error:
+            if error.code not in nodes.GONE:
+                raise
+        return None
 
     def _unregistered(self) -> Iterator[Entry]:
         # What has not registered has no owner that could be asked for, and nobody has ever heard of it.

@@ -182,6 +182,24 @@ def test_a_list_that_is_denied_is_a_note(fleet: Fleet, plane: PlaneThread, lapto
     assert note.startswith("sagemaker:ListTrainingJobs: access denied")
 
 
+def test_nodes_that_are_removed_while_they_are_listed(crowd: Crowd, laptop: Laptop) -> None:
+    ids = crowd.add("lost", 60, OURS, days=3)
+    entries = iter(Listing(Access(), Question(status="lost")))
+    next(entries)
+    for node_id in ids:
+        crowd.plane.call(lambda running, gone=node_id: running.store.nodes.remove(running.store.nodes.require(gone)))  # type: ignore[misc]
+    assert len(list(entries)) == 49
+
+
+def test_nodes_whose_tags_may_not_be_read_are_counted(crowd: Crowd, plane: PlaneThread, laptop: Laptop) -> None:
+    crowd.add("lost", 5, OURS, days=3)
+    plane.plane.faults.add("ListTagsForResource", "AccessDeniedException", times=2)
+    view = Listing(Access(), Question(status="lost"))
+    assert len(list(view)) == 3
+    (note,) = view.notes
+    assert note.startswith("2 nodes are left out: ssm:ListTagsForResource: access denied")
+
+
 def test_throttled_tags_are_waited_for(fleet: Fleet, plane: PlaneThread, laptop: Laptop) -> None:
     for number in range(5):
         fleet.add(f"j{number}")
