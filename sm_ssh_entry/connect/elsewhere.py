@@ -89,6 +89,6 @@ def _is_in(access: Access, target: Target, making: threading.Lock, patience: flo
             return False
         with making:
             sagemaker = access.client("sagemaker", timeout=patience, attempts=1)
-        return jobs.ask(sagemaker, target) is not None
+        return jobs.answer_about(sagemaker, target) is not None
     except SmSshError:
         return False

@@ -37,6 +37,11 @@ _CALLS: Mapping[str, _Call] = {
     "hyperpod": _Call("HyperPod cluster", "DescribeCluster", "ClusterName", "ClusterStatus"),
 }
 
+# What the name of an endpoint may be instead.
+_COMPONENT = _Call(
+    "inference component", "DescribeInferenceComponent", "InferenceComponentName", "InferenceComponentStatus"
+)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -94,10 +99,13 @@ def describe(access: Access, target: Target, *, timeout: float = 10.0, attempts:
 
 def ask(sagemaker: Any, target: Target) -> Job | None:
     """Like ``describe``, with a client at hand."""
+    call = _CALLS[target.kind]
     answer = answer_about(sagemaker, target)
+    if answer is None and target.kind == "inference" and not target.node:
+        call = _COMPONENT
+        answer = called(sagemaker, call.operation, **{call.argument: target.resource})
     if answer is None:
         return None
-    call = _CALLS[target.kind]
     reason = " ".join(str(answer.get("FailureReason") or answer.get("ExitMessage") or "").split())
     return Job(call.noun, target.resource, str(answer.get(call.status, "")), str(answer.get(call.detail, "")), reason)
 

@@ -120,6 +120,15 @@ def test_a_number_that_the_job_has_no_node_for(plane: PlaneThread, fleet: Fleet,
     assert error.message == "training job j has 3 nodes, algo-1 to algo-3; there is no algo-4"
 
 
+def test_a_component_whose_containers_have_not_registered(laptop: Laptop) -> None:
+    sagemaker = aws.client("sagemaker")
+    resources.endpoint(sagemaker, "e", [resources.variant("all")])
+    resources.component(sagemaker, "c", "e", "all", ModelName=resources.model(sagemaker, "m", "id"))
+    error = login("c.inference.sagemaker")
+    assert isinstance(error, errors.NotRegistered)
+    assert error.message == "inference component c is InService, but no node has registered"
+
+
 def test_who_may_not_describe_jobs_hears_less(plane: PlaneThread, laptop: Laptop) -> None:
     plane.plane.faults.add("DescribeTrainingJob", "AccessDeniedException")
     assert isinstance(login(), errors.NotFound)
