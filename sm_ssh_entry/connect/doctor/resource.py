@@ -150,8 +150,14 @@ def _processing(sagemaker: Any, target: Target) -> Resource:
 
 
 def _model(sagemaker: Any, name: str) -> dict[str, Any]:
-    """Return what a model says of its container: of an inference pipeline, of its first one."""
-    answer = sagemaker.describe_model(ModelName=name)
+    """Return what a model says of its container (of an inference pipeline: the first); nothing of one that is gone."""
+    try:
+        with aws.errors_of(action="sagemaker:DescribeModel"):
+            answer = sagemaker.describe_model(ModelName=name)
+    except ServiceError as error:
+        if error.code not in _UNKNOWN:
+            raise
+        return {}
     container: Mapping[str, Any] = answer.get("PrimaryContainer") or next(iter(answer.get("Containers", ())), {})
     return {
         **_network(answer.get("VpcConfig")),
@@ -164,7 +170,7 @@ def _model(sagemaker: Any, name: str) -> dict[str, Any]:
 def _transform(sagemaker: Any, target: Target) -> Resource:
     answer = sagemaker.describe_transform_job(TransformJobName=target.resource)
     model = _model(sagemaker, str(answer["ModelName"]))
-    model["environment"] |= answer.get("Environment", {})
+    model["environment"] = {**model.get("environment", {}), **answer.get("Environment", {})}
     return Resource(**_of(answer, "transform job", target.resource, "TransformJobStatus"), **model)
 
 

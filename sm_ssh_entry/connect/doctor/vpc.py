@@ -26,7 +26,7 @@ def subnet(case: Case) -> Finding:
     """Which VPC is it, and does its subnet lead to the internet?"""
     subnets = case.subnets or (case.resource.subnets if case.resource else ())
     if not subnets:
-        return unchecked(_NOT_IN_VPC if case.resource else "no subnet is known: name it with --subnet")
+        return unchecked(_NOT_IN_VPC if case.resource else "no subnet is known: name it with --subnet", blocked=True)
     ec2 = case.client("ec2")
     with aws.errors_of(action="ec2:DescribeSubnets"):
         found = ec2.describe_subnets(SubnetIds=list(subnets))["Subnets"]

@@ -28,6 +28,31 @@ MODEL = {
     "EnableNetworkIsolation": True,
 }
 
+ENDPOINT: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "describe_endpoint",
+        {
+            "EndpointName": "e",
+            "EndpointArn": ARN,
+            "EndpointConfigName": "c",
+            "EndpointStatus": "InService",
+            "CreationTime": NOW,
+            "LastModifiedTime": NOW,
+        },
+    ),
+    (
+        "describe_endpoint_config",
+        {
+            "EndpointConfigName": "c",
+            "EndpointConfigArn": ARN,
+            "ProductionVariants": [
+                {"VariantName": name, "ModelName": name, "InitialInstanceCount": 1} for name in ("blue", "green")
+            ],
+            "CreationTime": NOW,
+        },
+    ),
+)
+
 
 @pytest.fixture
 def sagemaker() -> Any:
@@ -36,12 +61,12 @@ def sagemaker() -> Any:
     )
 
 
-def told(sagemaker: Any, host: str, *answers: tuple[str, dict[str, Any]]) -> Resource:
+def told(sagemaker: Any, host: str, *answers: Any) -> Resource:
     case = Case(Reach(region="us-east-1"), names.parse(host))
     case._clients["sagemaker"] = sagemaker
     with Stubber(sagemaker) as stub:
-        for operation, answer in answers:
-            stub.add_response(operation, answer)
+        for operation, answer, *asked in answers:
+            stub.add_response(operation, answer, *asked)
         assert resource.exists(case).status is Status.OK
         stub.assert_no_pending_responses()
     assert case.resource is not None
@@ -107,33 +132,27 @@ def test_a_transform_job_has_its_models_settings_and_its_own_environment(sagemak
     assert (found.running, found.role, found.isolated) == (True, ROLE, True)
 
 
-@pytest.mark.parametrize("host", ["e.inference.sagemaker", "green.e.inference.sagemaker"])
-def test_an_endpoint_has_the_settings_of_its_variants_model(sagemaker: Any, host: str) -> None:
-    variants = [{"VariantName": name, "ModelName": name, "InitialInstanceCount": 1} for name in ("blue", "green")]
+def test_an_endpoint_whose_model_was_deleted_still_runs(sagemaker: Any) -> None:
+    case = Case(Reach(region="us-east-1"), names.parse("e.inference.sagemaker"))
+    case._clients["sagemaker"] = sagemaker
+    with Stubber(sagemaker) as stub:
+        for operation, answer in ENDPOINT:
+            stub.add_response(operation, answer)
+        stub.add_client_error("describe_model", "ValidationException", "Could not find model")
+        assert resource.exists(case).status is Status.OK
+    assert case.resource is not None
+    assert (case.resource.running, case.resource.environment, case.resource.role) == (True, None, "")
+
+
+@pytest.mark.parametrize(
+    ("host", "model"), [("e.inference.sagemaker", "blue"), ("green.e.inference.sagemaker", "green")]
+)
+def test_an_endpoint_has_the_settings_of_its_variants_model(sagemaker: Any, host: str, model: str) -> None:
     found = told(
         sagemaker,
         host,
-        (
-            "describe_endpoint",
-            {
-                "EndpointName": "e",
-                "EndpointArn": ARN,
-                "EndpointConfigName": "c",
-                "EndpointStatus": "InService",
-                "CreationTime": NOW,
-                "LastModifiedTime": NOW,
-            },
-        ),
-        (
-            "describe_endpoint_config",
-            {
-                "EndpointConfigName": "c",
-                "EndpointConfigArn": ARN,
-                "ProductionVariants": variants,
-                "CreationTime": NOW,
-            },
-        ),
-        ("describe_model", {**MODEL, "Containers": [{"Environment": ENV}]}),
+        *ENDPOINT,
+        ("describe_model", {**MODEL, "Containers": [{"Environment": ENV}]}, {"ModelName": model}),
     )
     assert (found.noun, found.running, found.environment) == ("endpoint", True, ENV)
 
