@@ -39,6 +39,11 @@ ENVIRONMENT = (
     "AWS_ROLE_ARN",
     "AWS_ACCESS_KEY_ID",
 )
+_BY_REGION = frozenset({"AWS_REGION", "AWS_DEFAULT_REGION"})
+_BY_PROFILE = frozenset({"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID"})
+_ACCESS_KEY = "AWS_ACCESS_KEY_ID"
+# The shell's: the value without its first 16 characters, of 20.
+_BUT_LAST_FOUR = "#" + 16 * "?"
 # A connection of one's own, whatever ~/.ssh/config says.
 OWN = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
 # sun_path of unix(7) has 108 bytes, of macOS 104, the last one for NUL; ssh makes the socket under a name that is 17
@@ -98,7 +103,8 @@ def digest(reach: Reach) -> str:
     Args:
         reach: how the name is to be reached.
     """
-    said = [str(folder.ssh_folder()), *reach.words(), *(f"{name}={os.environ.get(name, '')}" for name in ENVIRONMENT)]
+    environment = (f"{name}={os.environ.get(name, '')}" for name in _deciding(reach))
+    said = [str(folder.ssh_folder()), *reach.words(), *environment]
     whole = hashlib.sha256("\0".join(said).encode("utf-8", errors="surrogateescape")).digest()
     return base64.urlsafe_b64encode(whole).decode("ascii")[:10]
 
@@ -128,10 +134,11 @@ def config_lines(reach: Reach, patterns: str) -> list[str]:
         patterns: of hosts, separated by commas.
     """
     place = usable_folder() if wanted() else None
-    values = [_plain(name) for name in ENVIRONMENT]
+    names = _deciding(reach)
+    values = [_plain(name) for name in names]
     if place is None or None in values or not _is_plain(str(place)):
         return []
-    now = ",".join(f"${{{name}}}" for name in ENVIRONMENT[:-1]) + ",${AWS_ACCESS_KEY_ID#????????????????}"
+    now = ",".join("${" + name + (_BUT_LAST_FOUR if name == _ACCESS_KEY else "") + "}" for name in names)
     then = ",".join(value or "" for value in values)
     test = f"case ${{{SHARE_VARIABLE}#yes}},{now} in (,{then}) test -O {place};; (*) false;; esac"
     return [
@@ -196,8 +203,14 @@ def _is_plain(text: str) -> bool:
     return all(letter.isascii() and (letter.isalnum() or letter in "_.:/@+=-") for letter in text)
 
 
+def _deciding(reach: Reach) -> tuple[str, ...]:
+    """Return the variables that still decide where options say something: an option counts before a variable."""
+    said = (_BY_REGION if reach.region else frozenset()) | (_BY_PROFILE if reach.profile else frozenset())
+    return tuple(name for name in ENVIRONMENT if name not in said)
+
+
 def _plain(name: str) -> str | None:
     """Return a variable's value as it can stand in a shell's pattern, unquoted; None where it cannot."""
     value = os.environ.get(name, "")
-    value = value[16:] if name == "AWS_ACCESS_KEY_ID" and len(value) >= 16 else value
+    value = value[16:] if name == _ACCESS_KEY and len(value) >= 16 else value
     return value if _is_plain(value) else None

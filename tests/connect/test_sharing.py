@@ -98,6 +98,21 @@ def test_plain_ssh_shares_in_the_same_environment_only(home: Path, monkeypatch: 
         assert effective(home, lines)["controlmaster"] == "auto"
 
 
+def test_what_an_option_says_does_not_depend_on_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So an alias shares in an IDE that a desktop has started, with what a shell has opened."""
+    reach = Reach(region="eu-west-1", profile="p")
+    lines = sharing.config_lines(reach, PATTERNS)
+    before = sharing.digest(reach)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.setenv(name, "x")
+    assert sharing.digest(reach) == before
+    assert effective(home, lines)["controlmaster"] == "auto"
+    assert sharing.digest(Reach(region="eu-west-1")) != sharing.digest(Reach(profile="p"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://x")
+    assert sharing.digest(reach) != before
+    assert effective(home, lines)["controlmaster"] == "false"
+
+
 def test_a_folder_that_is_gone_means_a_connection_of_ones_own(home: Path, runtime: Path) -> None:
     lines = sharing.config_lines(Reach(), PATTERNS)
     place = sharing.usable_folder()
