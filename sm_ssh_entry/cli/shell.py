@@ -57,9 +57,9 @@ def shell(reach: Reach, name: str, words: tuple[str, ...]) -> int:
         for remark in place.remarks:
             click.echo(f"sm-ssh: {remark}", err=True)
         document, parameters = (_COMMAND_DOCUMENT, {"command": _line(words)}) if words else ("", {})
-        ending = Ending()
-        ending.watch_signals(interrupt=True)
         ticket = places.start(access, place, document, parameters, reason="shell")
+        ending = Ending()
+        ending.watch_signals(interrupt=True)  # not before: until then Ctrl-C ends us at once, whatever AWS does
 
         def client() -> Any:
             return access.client("ssm", timeout=_RESCUE_SECONDS)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -20,9 +22,14 @@ from sm_ssh_entry import errors
 from sm_ssh_entry.connect.opening import Jump, Ticket
 from sm_ssh_entry.errors import SessionFailed, SmSshError
 
+_LOOK_SECONDS = 0.2
+
 
 def ticket(
-    obtain: Callable[[], Ticket | Jump], give_up: Callable[[str], None], load: Callable[[], None]
+    obtain: Callable[[], Ticket | Jump],
+    give_up: Callable[[str], None],
+    load: Callable[[], None],
+    is_left: Callable[[], bool] = lambda: False,
 ) -> Ticket | Jump:
     """Obtain a ticket, or what leads on from another node, and load meanwhile.
 
@@ -30,9 +37,11 @@ def ticket(
         obtain: asks AWS.
         give_up: ends a session, by its id, that nobody waits for any more.
         load: imports what will be needed next.
+        is_left: whether nobody waits for the ticket any more; asked now and then. Linux.
 
     Raises:
         SmSshError: what ``obtain`` raised.
+        KeyboardInterrupt: nobody waits. The helper goes on without us, and ends the session if it gets one.
     """
     if sys.platform != "linux" or threading.active_count() > 1:
         threading.Thread(target=load, name="load", daemon=True).start()
@@ -50,6 +59,10 @@ def ticket(
     os.close(writer)
     load()
     with os.fdopen(reader, "rb") as pipe:
+        while not select.select([pipe], [], [], _LOOK_SECONDS)[0]:
+            if is_left():
+                os.kill(child, signal.SIGTERM)
+                raise KeyboardInterrupt
         said = pipe.read()
     os.waitpid(child, 0)
     return _understood(said)
@@ -58,6 +71,8 @@ def ticket(
 def _help(writer: int, obtain: Callable[[], Ticket | Jump], give_up: Callable[[str], None]) -> None:
     """Be the helper; never returns."""
     status = 1
+    # Nobody waits any more, and nobody shall wait for the end of our streams.
+    signal.signal(signal.SIGTERM, _let_go)
     try:
         try:
             found = obtain()
@@ -76,6 +91,12 @@ def _help(writer: int, obtain: Callable[[], Ticket | Jump], give_up: Callable[[s
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def _let_go(*_: object) -> None:
+    from sm_ssh_entry.connect import stdio
+
+    stdio.let_go(0, 1, 2)
 
 
 def _understood(said: bytes) -> Ticket | Jump:

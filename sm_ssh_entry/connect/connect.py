@@ -133,7 +133,10 @@ def run(login: Login) -> int:
         return parse_name(login).access.client("ssm", timeout=_RESCUE_SECONDS)
 
     found = ahead.ticket(
-        lambda: obtain(login), lambda session_id: opening.terminate(client(), session_id), _load_session
+        lambda: obtain(login),
+        lambda session_id: opening.terminate(client(), session_id),
+        _load_session,
+        ending.is_left,
     )
     watch = _watcher(login, found.way)
     if isinstance(found, Jump):

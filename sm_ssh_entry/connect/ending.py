@@ -17,6 +17,7 @@ class Ending:
         self.is_over = False
         #: The signal that ended it; 0: none did.
         self.signal = 0
+        self._began_at_end = False
         self._event: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -32,6 +33,7 @@ class Ending:
                 signal.signal(number, self._ended_by)
         if not interrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._began_at_end = _has_hung_up()
 
     def _ended_by(self, number: int, _: object) -> None:
         self.signal = self.signal or number
@@ -45,6 +47,13 @@ class Ending:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(event.set)
 
+    def is_left(self) -> bool:
+        """Whether nobody is there to talk to, while nobody reads standard input yet. Linux and macOS.
+
+        Input that had ended before we began says nothing: who runs us by hand may have none.
+        """
+        return self.is_over or (not self._began_at_end and _has_hung_up())
+
     async def wait(self) -> None:
         """Wait for it."""
         import asyncio
@@ -52,3 +61,14 @@ class Ending:
         self._event, self._loop = asyncio.Event(), asyncio.get_running_loop()
         if not self.is_over:
             await self._event.wait()
+
+
+def _has_hung_up() -> bool:
+    """Whether nobody writes to standard input any more; False where a system cannot tell."""
+    import select
+
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(0, 0)  # no event but a hang-up
+    return any(event & select.POLLHUP for _, event in poll.poll(0))

@@ -111,3 +111,44 @@ def test_no_more_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_ticket_does_not_print_its_token() -> None:
     assert "token" not in repr(TICKET)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux alone")
+@pytest.mark.parametrize("way", ["eof", "hup"])
+def test_nobody_waits_for_a_network_that_hangs(tmp_path: Path, way: str) -> None:
+    """Who is left is gone at once, streams and all; the helper ends the session that it gets in the end."""
+    script = (
+        "import pathlib, sys, time\n"
+        "from sm_ssh_entry.connect import ahead\n"
+        "from sm_ssh_entry.connect.ending import Ending\n"
+        "from sm_ssh_entry.connect.opening import Ticket\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "def obtain():\n"
+        "    (folder / 'asked').touch()\n"
+        "    while not (folder / 'answer').exists(): time.sleep(0.01)\n"
+        "    return Ticket('mi-1', 2222, 's-1', 'token', 'ws://127.0.0.1:1/')\n"
+        "ending = Ending(); ending.watch_signals()\n"
+        "give_up = lambda session_id: (folder / session_id).touch()\n"
+        "try: ahead.ticket(obtain, give_up, lambda: None, ending.is_left)\n"
+        "except KeyboardInterrupt: sys.exit(130)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    wait_until((tmp_path / "asked").exists, what="the question")
+    assert process.poll() is None
+    process.stdin.close() if way == "eof" else process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=10) == 130
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
+    process.stdin.close()
+    process.stdout.close()
+    process.stderr.close()
+    assert not (tmp_path / "s-1").exists()
+    (tmp_path / "answer").touch()
+    wait_until((tmp_path / "s-1").exists, what="the end of the session")
