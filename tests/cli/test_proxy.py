@@ -34,6 +34,7 @@ def test_refused(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("module", ["sm_ssh_entry.cli.proxy", "sm_ssh_entry.cli.main"])
+@pytest.mark.usefixtures("home")
 def test_one_line_a_hint_and_a_status(module: str) -> None:
     words = ["start-proxy"] if module.endswith("main") else []
     argv = [sys.executable, "-m", module, *words, "my-job"]
@@ -45,6 +46,7 @@ def test_one_line_a_hint_and_a_status(module: str) -> None:
     ]
 
 
+@pytest.mark.usefixtures("home")
 def test_a_login_waits_for_no_command_line_library() -> None:
     script = (
         "import sys; from sm_ssh_entry.cli import main; main.main(['start-proxy', 'x']);"
