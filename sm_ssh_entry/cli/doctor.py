@@ -118,19 +118,28 @@ def _as_json(check: Check, finding: Finding) -> Mapping[str, str]:
     }
 
 
-def _rows(checks: Sequence[Check], found: Mapping[str, Finding]) -> list[tuple[_Row, str]]:
-    """Return rows and their fixes; checks in a row that were not made for one and the same reason share one."""
+def _rows(checks: Sequence[Check], found: Mapping[str, Finding], *, short: bool = False) -> list[tuple[_Row, str]]:
+    """Return rows and their fixes; checks in a row that were not made for one and the same reason share one.
+
+    Args:
+        checks: in their order.
+        found: by name of the check.
+        short: count the checks that share a row instead of naming them all.
+    """
     from sm_ssh_entry.connect.doctor.findings import Status
 
-    rows: list[tuple[_Row, str]] = []
+    groups: list[tuple[list[str], Finding]] = []
     for check in checks:
         finding = found[check.name]
-        if rows and finding.status is Status.UNCHECKED:
-            (title, status, detail), _ = rows[-1]
-            if (status, detail) == (finding.status.value, finding.detail):
-                rows[-1] = ((f"{title}, {check.title}", status, detail), "")
-                continue
-        rows.append(((check.title, finding.status.value, finding.detail), finding.fix))
+        shared = groups and finding.status is Status.UNCHECKED and groups[-1][1].detail == finding.detail
+        if shared and groups[-1][1].status is Status.UNCHECKED:
+            groups[-1][0].append(check.title)
+        else:
+            groups.append(([check.title], finding))
+    rows = []
+    for titles, finding in groups:
+        title = f"{titles[0]} and {len(titles) - 1} more" if short and len(titles) > 1 else ", ".join(titles)
+        rows.append(((title, finding.status.value, finding.detail), finding.fix))
     return rows
 
 
@@ -142,18 +151,14 @@ def _print_plain(checks: Sequence[Check], found: Mapping[str, Finding]) -> None:
 
 
 def _print_table(checks: Sequence[Check], found: Mapping[str, Finding]) -> None:
+    """Print columns with colours. A line is not folded by us, so that a fix can be copied as it is."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(max_width=32)
-    table.add_column(overflow="fold")
-    rows = _rows(checks, found)
+    console, rows = Console(), _rows(checks, found, short=True)
+    first, second = max(len(status) for status in _STYLES), max(len(title) for (title, _, _), _ in rows)
     for (title, status, detail), fix in rows:
-        what = Text(detail)
+        line = Text.assemble((status.ljust(first), _STYLES[status]), f"  {title.ljust(second)}  ", detail)
+        console.print(line, soft_wrap=True)
         if fix:
-            what.append("\nfix: ", style="bold").append(fix, style="cyan")
-        table.add_row(Text(status, style=_STYLES[status]), Text(title), what)
-    Console().print(table)
+            console.print(Text.assemble(" " * first, "  ", ("fix: ", "bold"), (fix, "cyan")), soft_wrap=True)
