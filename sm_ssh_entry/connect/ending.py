@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,10 +66,10 @@ class Ending:
 
 def _has_hung_up() -> bool:
     """Whether nobody writes to standard input any more; False where a system cannot tell."""
+    if sys.platform == "win32":
+        return False
     import select
 
-    if not hasattr(select, "poll"):
-        return False
     poll = select.poll()
     poll.register(0, 0)  # no event but a hang-up
     return any(event & select.POLLHUP for _, event in poll.poll(0))
