@@ -62,21 +62,6 @@ def test_list_fills_the_cache(fleet: Fleet, laptop: Laptop) -> None:
     assert asked(laptop, "connect", "") == ["algo-1.here.training.sagemaker"]
 
 
-def test_names_are_forgotten(home: Path) -> None:
-    name_cache.remember(["old"], now=1000.0)
-    assert name_cache.known(now=1001.0) == ["old"]
-    assert name_cache.known(now=1000.0 + name_cache.LIFETIME) == []
-    name_cache.remember(["new"], now=1000.0 + name_cache.LIFETIME)
-    assert name_cache.known(now=1001.0 + name_cache.LIFETIME) == ["new"]
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"a": "x"}', "\x00"])
-def test_a_cache_that_is_none(home: Path, text: str) -> None:
-    (home / ".ssh" / "sm-ssh").mkdir(parents=True)
-    (home / ".ssh" / "sm-ssh" / "names.json").write_text(text)
-    assert name_cache.known() == []
-
-
 def test_completing_imports_no_command_that_is_not_typed(bare: Laptop) -> None:
     script = "import sys; from sm_ssh_entry.cli import main; main.main([]); print(*sys.modules, file=sys.stderr)"
     env = {**os.environ, VARIABLE: "bash_complete", "COMP_WORDS": "sm-ssh wait x", "COMP_CWORD": "2"}
