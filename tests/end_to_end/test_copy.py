@@ -151,7 +151,7 @@ def test_a_network_that_goes_and_comes_back(machine: Machine, job: Job, long: Pa
 
 def test_a_source_that_has_changed_is_copied_anew(machine: Machine, job: Job, long: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
-    source.write_bytes(long.read_bytes())
+    source.write_bytes(long.read_bytes()[: 32 * MIB])
     words = [str(source), f"{job.host}:{tmp_path}/copy"]
     copying = start(machine, *words)
     wait_until(grown(tmp_path, 8 * MIB), 60, what="a part of the copy")
@@ -165,7 +165,7 @@ def test_a_source_that_has_changed_is_copied_anew(machine: Machine, job: Job, lo
 
 
 def test_standard_input_and_output(machine: Machine, job: Job, tmp_path: Path) -> None:
-    text = "".join(f"line {number}\n" for number in range(700_000))
+    text = "".join(f"line {number}\n" for number in range(200_000))
     done = machine.run("cp", "-", f"{job.host}:{tmp_path}/piped", stdin=text)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "piped").read_text() == text
