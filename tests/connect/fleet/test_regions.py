@@ -9,7 +9,7 @@ import pytest
 
 from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.connect.fleet import regions
-from sm_ssh_entry.connect.fleet.listing import Question
+from sm_ssh_entry.connect.fleet.listing import Listing, Question
 from sm_ssh_entry.errors import CredentialsMissing
 from tests.connect.world import Fleet, Laptop
 
@@ -27,7 +27,7 @@ def test_answers_come_with_their_region(fleet: Fleet, laptop: Laptop) -> None:
 
 def test_a_region_that_is_not_enabled_is_a_note(fleet: Fleet, laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
     fleet.add("j")
-    real = regions.Listing
+    real = Listing
 
     def listing(access: Access, *rest: Any, **options: Any) -> Any:
         if access.region == "me-south-1":
@@ -42,7 +42,7 @@ def test_a_region_that_is_not_enabled_is_a_note(fleet: Fleet, laptop: Laptop, mo
 
 def test_a_region_that_hangs_is_not_waited_for(fleet: Fleet, laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
-    real = regions.Listing
+    real = Listing
 
     def listing(access: Access, *rest: Any, **options: Any) -> Any:
         if access.region == "me-south-1":
