@@ -133,7 +133,7 @@ def _beyond(access: Access, target: Target, reach: Reach, problem: SmSshError | 
         return None
     described, known = _described(access, target, problem)
     if reach.via != HYBRID and target.kind in native.KINDS:
-        place = _offered(access, target, reach, described)
+        place = _offered(access, target, reach, described, in_own_words=problem is None and target.kind in _OWN_WORDS)
         if place:
             return place
     if target.kind in names.JOB_KINDS and target.node and problem is None:
@@ -163,8 +163,10 @@ def _described(access: Access, target: Target, problem: SmSshError | None) -> tu
         return None, False
 
 
-def _offered(access: Access, target: Target, reach: Reach, described: Mapping[str, Any] | None) -> Place | None:
-    """Return SageMaker's own way where it is switched on; None where not."""
+def _offered(
+    access: Access, target: Target, reach: Reach, described: Mapping[str, Any] | None, *, in_own_words: bool
+) -> Place | None:
+    """Return SageMaker's own way where it is switched on; None where not, unless its own words shall say why."""
     from sm_ssh_entry.connect import native
 
     try:
@@ -172,11 +174,8 @@ def _offered(access: Access, target: Target, reach: Reach, described: Mapping[st
             return Place(native.job_node(target, described), native=True) if described else None
         node = native.find(access, target, reach.index)
         return Place(node, native=True) if node else None
-    except (NotFound, NotRegistered, Ambiguous):
-        if target.kind in _OWN_WORDS:
-            raise
-    except SmSshError:
-        if target.kind == "hyperpod":
+    except SmSshError as error:
+        if in_own_words and (isinstance(error, (NotFound, NotRegistered, Ambiguous)) or target.kind == "hyperpod"):
             raise
     return None
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sm_ssh_entry import aws
+from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.plane.server import Plane, PlaneThread
 from sm_ssh_entry.plane.store import Settings
 from tests.connect.world import Fleet, Laptop
@@ -58,6 +59,12 @@ def laptop(home: Path, plane: PlaneThread, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture
 def fleet(plane: PlaneThread) -> Fleet:
     return Fleet(plane)
+
+
+@pytest.fixture
+def access(laptop: Laptop) -> Access:
+    """The laptop's account and region."""
+    return Access()
 
 
 @pytest.fixture

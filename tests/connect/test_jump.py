@@ -138,6 +138,15 @@ def test_plain_ssh_and_scp_reach_it_too(world: World, tmp_path: Path) -> None:
     assert (tmp_path / "copied").read_text() == "content"
 
 
+def test_our_own_copy_reaches_it_with_several_sessions(world: World, tmp_path: Path) -> None:
+    (tmp_path / "sent").mkdir()
+    for number in range(5):
+        (tmp_path / "sent" / str(number)).write_text(str(number) * 1000)
+    done = world.laptop.run("cp", str(tmp_path / "sent"), f"{USER}@{HIDDEN}:{tmp_path}/got", timeout=90)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.read_text()[:1] for path in (tmp_path / "got").iterdir()) == list("01234")
+
+
 def test_another_key_on_the_same_node_is_refused(world: World) -> None:
     assert world.run("true").returncode == 0
     private = world.hidden.folder / "host"

@@ -11,7 +11,6 @@ from sm_ssh_entry.connect.access import Access, Reach
 from sm_ssh_entry.connect.places import Place
 from sm_ssh_entry.errors import (
     AccessDenied,
-    Ambiguous,
     BadInput,
     ConnectionLost,
     NotFound,
@@ -26,11 +25,6 @@ from tests.connect.world import Fleet, Laptop, counted
 HOST = "j.training.sagemaker"
 NATIVE = Reach(via="native")
 HYBRID = Reach(via="hybrid")
-
-
-@pytest.fixture
-def access(laptop: Laptop) -> Access:
-    return Access()
 
 
 def find(access: Access, name: str = HOST, reach: Reach = Reach()) -> Place:  # noqa: B008 - frozen
@@ -172,69 +166,6 @@ def test_an_endpoints_instances_are_known_by_their_log_streams(access: Access) -
     assert refused(access, "green.e.inference.sagemaker").message.startswith("SSM access is off for green.e")
     assert "no variant red" in refused(access, "red.e.inference.sagemaker").message
     assert isinstance(refused(access, "f.inference.sagemaker"), NotFound)
-
-
-# Tuning.
-
-
-def test_a_tuning_job_means_its_only_child_with_a_node(plane: PlaneThread, fleet: Fleet, access: Access) -> None:
-    children = [f"tune-00{number}-0123456{number}" for number in (1, 2, 3)]
-    access.client("sagemaker").create_hyper_parameter_tuning_job(
-        HyperParameterTuningJobName="tune",
-        HyperParameterTuningJobConfig={
-            "Strategy": "Random",
-            "ResourceLimits": {"MaxNumberOfTrainingJobs": 3, "MaxParallelTrainingJobs": 3},
-        },
-    )
-    for child in children:
-        train(plane, name=child)
-    error = refused(access, "tune.training.sagemaker", Reach())
-    assert isinstance(error, NotRegistered)
-    assert error.message.startswith("tuning job tune has 3 training jobs running")
-    wanted = fleet.add(children[1])
-    fleet.add(children[1], "algo-2")
-    assert find(access, "tune.training.sagemaker").node.node_id == wanted
-    fleet.add(children[0])
-    error = refused(access, "tune.training.sagemaker", Reach())
-    assert isinstance(error, Ambiguous)
-    assert all(child in error.message for child in children[:2])
-    assert error.hint == f"name one: {children[0]}.training.sagemaker"
-
-
-# Nodes behind another.
-
-
-def test_a_node_behind_another_goes_through_the_first(plane: PlaneThread, fleet: Fleet, access: Access) -> None:
-    train(plane, debug=False, nodes=9)
-    ids = {label: fleet.add("j", label, online=label != "algo-1") for label in ("algo-3", "algo-1", "algo-2")}
-    place = find(access, "algo-7." + HOST)
-    assert (place.hop, place.node.node_id) == ("algo-7", ids["algo-2"])
-    with pytest.raises(BadInput, match="algo-7 has no registration of its own") as no_session:
-        places.start(access, place, "", {}, reason="shell")
-    assert no_session.value.hint
-    with pytest.raises(ConnectionLost):
-        find(access, "algo-1." + HOST)
-
-
-def test_what_is_on_goes_before_a_way_over_two_nodes(plane: PlaneThread, fleet: Fleet, access: Access) -> None:
-    train(plane, nodes=9)
-    fleet.add("j")
-    assert find(access, "algo-7." + HOST).native
-    assert find(access, "algo-7." + HOST, HYBRID).hop == "algo-7"
-
-
-def test_a_job_that_has_ended_is_no_way(plane: PlaneThread, fleet: Fleet, access: Access) -> None:
-    train(plane, debug=False, nodes=9)
-    fleet.add("j")
-    over = {"name": "j", "region": "us-east-1", "job_status": "Failed", "failure": "out of memory"}
-    plane.call(lambda there: job_records.note(there.store, over))
-    assert refused(access, "algo-7." + HOST, Reach()).message.endswith("has ended (Failed): out of memory")
-
-
-def test_without_leave_to_ask_the_way_is_tried_all_the_same(plane: PlaneThread, fleet: Fleet, access: Access) -> None:
-    fleet.add("j")
-    plane.plane.faults.add("DescribeTrainingJob", "AccessDeniedException")
-    assert find(access, "algo-70." + HOST).hop == "algo-70"
 
 
 # Sessions by SageMaker's own ways.

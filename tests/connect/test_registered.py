@@ -12,12 +12,7 @@ from sm_ssh_entry.connect.registered import Found, Search
 from sm_ssh_entry.errors import AccessDenied, Ambiguous, ConnectionLost, NotFound, NotRegistered
 from sm_ssh_entry.plane.server import PlaneThread
 from tests.connect import resources
-from tests.connect.world import Fleet, Laptop, counted
-
-
-@pytest.fixture
-def access(laptop: Laptop) -> Access:
-    return Access()
+from tests.connect.world import Fleet, counted
 
 
 @pytest.fixture

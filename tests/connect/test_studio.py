@@ -6,17 +6,13 @@ from typing import Any
 
 import pytest
 
-from sm_ssh_entry.connect import names, studio
+from sm_ssh_entry.connect import names, places, studio
 from sm_ssh_entry.connect.access import Access
+from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.connect.nodes import Node
-from sm_ssh_entry.errors import Ambiguous, NotFound, NotRegistered, SmSshError
+from sm_ssh_entry.errors import Ambiguous, ConnectionLost, NotFound, NotRegistered, SmSshError
 from tests.connect import resources
-from tests.connect.world import Laptop
-
-
-@pytest.fixture
-def access(laptop: Laptop) -> Access:
-    return Access()
+from tests.connect.world import Fleet
 
 
 @pytest.fixture
@@ -69,3 +65,18 @@ def test_why_there_is_no_way_into_a_space(access: Access, sagemaker: Any) -> Non
     assert refused(access, "asleep").message == f"no app runs in space asleep of domain {domain}"
     resources.space(sagemaker, domain, "desk")
     assert refused(access, f"other.desk.{domain}").message.startswith("no other runs in space desk")
+
+
+def test_a_lost_app_is_said_to_be_lost(fleet: Fleet, access: Access, sagemaker: Any) -> None:
+    domain = resources.domain(sagemaker)
+    resources.space(sagemaker, domain, "desk", remote=False)
+    name = names.parse("desk.studio.sagemaker")
+    assert isinstance(_why(access, name), NotRegistered)
+    fleet.add(f"default.desk.{domain}", "", kind="studio", online=False)
+    assert isinstance(_why(access, name), ConnectionLost)
+
+
+def _why(access: Access, name: Target) -> SmSshError:
+    with pytest.raises(SmSshError) as error:
+        places.find(access, name)
+    return error.value
