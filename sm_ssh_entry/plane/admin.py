@@ -52,6 +52,7 @@ _SEED_FIELDS: dict[str, tuple[type, ...]] = {
     "online": (bool,),
     "tagged": (bool,),
 }
+_MAX_PORT = 65535
 _LISTENER_FIELDS: dict[str, tuple[type, ...]] = {"address": (str,)}
 _CREDENTIAL_FIELDS: dict[str, tuple[type, ...]] = {
     "expires_in": (int, float, type(None)),
@@ -172,12 +173,16 @@ class Admin:
 
     async def _native(self, params: dict[str, Any]) -> dict[str, Any]:
         _check(params, _NATIVE_FIELDS, required=("target", "region"))
+        if not 0 < params.get("port", 1) <= _MAX_PORT:
+            raise AwsError("ValidationException", f"A port is 1 to {_MAX_PORT}.")
         made = native.activate(self._store, **params)
         return {"activation_id": made.activation_id, "activation_code": made.code}
 
     async def _logs(self, params: dict[str, Any]) -> dict[str, Any]:
         _check(params, _LOG_FIELDS, required=("region", "group", "stream", "events"))
-        events = [(int(at), str(text)) for at, text in params.pop("events")]
+        events = params.pop("events")
+        if not all(len(one) == 2 and isinstance(one[0], int) and isinstance(one[1], str) for one in events):
+            raise AwsError("ValidationException", "An event is a time in milliseconds and a text.")
         await asyncio.to_thread(cloudwatch.put, self._store, **params, events=events)
         return {}
 

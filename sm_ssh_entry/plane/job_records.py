@@ -13,18 +13,15 @@ from typing import Any
 
 from sm_ssh_entry.plane import local_role, sagemaker_records
 from sm_ssh_entry.plane.api import AwsError
+from sm_ssh_entry.plane.kinds import APP, APP_TYPE, DOMAIN, VARIANT
 from sm_ssh_entry.plane.opt_ml import INSTANCE_TYPE
 from sm_ssh_entry.plane.store import Store
 from sm_ssh_entry.plane.studio_tables import IN_SERVICE
 
 STATUSES = ("InProgress", "Completed", "Failed", "Stopping", "Stopped")
 KINDS = ("training", "processing", "transform", "inference", "studio", "notebook")
-# An endpoint's one variant, as the SDK names it; and what the service calls its container's machine.
-VARIANT = "AllTraffic"
 _ENDPOINT_TYPE = "ml.m5.large"
 _NOTEBOOK_TYPE = "ml.t3.medium"
-# Studio's own names: one app in a space, always of that name.
-APP, APP_TYPE, DOMAIN = "default", "JupyterLab", "local"
 _BUCKET = "s3://sagemaker-local"
 _RUNNING = ("InProgress", "Stopping")
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sm_ssh_entry import contract
 from sm_ssh_entry.errors import BadInput
 from sm_ssh_entry.plane import opt_ml
-from sm_ssh_entry.plane.job_records import APP, APP_TYPE, VARIANT
 
 if TYPE_CHECKING:
     from sm_ssh_entry.plane.jobs import Job
 
 ROLE = "service-role/sm-ssh-local"
+# An endpoint's one variant, as the SDK names it.
+VARIANT = "AllTraffic"
+# Studio's own names: one app in a space, always of that name.
+APP, APP_TYPE, DOMAIN = "default", "JupyterLab", "local"
 # Kinds whose containers have a name in their job.
 JOBS = ("training", "processing")
 # Kinds that serve, by what the service says to an image.
@@ -130,8 +133,6 @@ def with_session(job: Job) -> Job:
     Args:
         job: the job.
     """
-    from dataclasses import replace
-
     if job.kind != "inference":
         return job
     return replace(job, environment={contract.SSH_SESSION_ID: secrets.token_hex(8), **job.environment})

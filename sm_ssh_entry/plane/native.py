@@ -18,6 +18,7 @@ import uuid
 from typing import Any
 
 from sm_ssh_entry.plane.api import AwsError
+from sm_ssh_entry.plane.kinds import ROLE
 from sm_ssh_entry.plane.sagemaker_records import backend
 from sm_ssh_entry.plane.store import Activation, Node, Store
 
@@ -58,7 +59,7 @@ def activate(store: Store, target: str, region: str, *, port: int = 22) -> Activ
         activation_id=str(uuid.uuid4()),
         code=secrets.token_hex(10),
         region=region,
-        iam_role="service-role/sm-ssh-local",
+        iam_role=ROLE,
         created=now,
         expires=now + _LIFETIME,
         registration_limit=_REGISTRATIONS,

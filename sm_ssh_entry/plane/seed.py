@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sm_ssh_entry import contract
 from sm_ssh_entry.plane.api import AwsError
+from sm_ssh_entry.plane.kinds import ROLE
 from sm_ssh_entry.plane.store import Activation, Store
 
 MAX_NODES = 100_000
@@ -68,7 +69,7 @@ def plant(store: Store, seed: Seed) -> None:
             activation_id="seed",
             code="",
             region=seed.region,
-            iam_role="service-role/sm-ssh-local",
+            iam_role=ROLE,
             created=since,
             expires=since,
             # boot names a node after its resource.

@@ -189,3 +189,14 @@ def test_help_lists_all_and_env_imports_no_server(running: Shell) -> None:
     loaded = set(running.run(sys.executable, "-c", script).stderr.split())
     assert "sm_ssh_entry.plane.daemon" in loaded
     assert not {"aiohttp", "botocore", "moto", "cryptography", "asyncio", "rich"} & loaded
+
+
+def test_seed_enters_nodes(shell: Shell) -> None:
+    assert shell.local("up").returncode == 0
+    done = shell.local("seed", "--nodes", "7", "--days", "2", "--owner", "me", "--kind", "processing")
+    assert (done.returncode, done.stdout) == (0, "The local control plane has 7 managed nodes.\n"), done.stderr
+    assert shell.status()["nodes"] == {"Online": 0, "ConnectionLost": 7}
+    done = shell.local("seed", "--nodes", "1000000")
+    assert done.returncode != 0
+    assert "at once" in done.stderr
+    assert "Traceback" not in done.stderr

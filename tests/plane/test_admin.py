@@ -37,7 +37,7 @@ def test_status_counts(shared_plane: PlaneThread, ssm: Any) -> None:
     assert shared_plane.plane.token not in json.dumps(found)
 
 
-@pytest.mark.parametrize("route", ["reset", "faults", "credentials"])
+@pytest.mark.parametrize("route", ["reset", "faults", "credentials", "jobs", "native", "logs", "seed"])
 @pytest.mark.parametrize("token", ["", "guess", "é"])
 def test_changes_need_the_token(shared_plane: PlaneThread, ssm: Any, route: str, token: str) -> None:
     ssm.create_activation(IamRole="Nodes")
@@ -86,3 +86,59 @@ def test_credentials_over_http(shared_plane: PlaneThread) -> None:
     assert status == 200
     assert set(found["environment"]) == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
     assert found["caller"]["user_id"] == "me"
+
+
+LINE = {"region": "us-east-1", "group": "g", "stream": "s"}
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("jobs", {"name": "x"}),
+        ("jobs", {"name": "x", "region": "us-east-1", "nodes": "1"}),
+        ("jobs", {"name": "x", "region": "us-east-1", "kind": "unknown"}),
+        ("jobs", {"name": "x", "region": "us-east-1", "native": 1}),
+        ("native", {"target": "mi-0123456789abcdef0", "region": "us-east-1"}),
+        ("native", {"target": "sagemaker-training-job:x_algo-1", "region": "us-east-1", "port": 70000}),
+        ("logs", {**LINE, "events": "text"}),
+        ("logs", {**LINE, "events": ["text"]}),
+        ("logs", {**LINE, "events": [[1]]}),
+        ("logs", {**LINE, "events": [["1", "text"]]}),
+        ("logs", {**LINE, "events": [[1, None]]}),
+        ("seed", {"region": "us-east-1"}),
+        ("seed", {"region": "us-east-1", "nodes": 0}),
+        ("seed", {"region": "us-east-1", "nodes": True}),
+        ("seed", {"region": "us-east-1", "nodes": 1, "kind": "unknown"}),
+    ],
+)
+def test_what_a_route_does_not_take(shared_plane: PlaneThread, route: str, body: dict[str, Any]) -> None:
+    status, found = ask(shared_plane, "POST", route, body)
+    assert (status, found["__type"]) == (400, "ValidationException")
+    assert ask(shared_plane, "GET", "status")[1]["nodes"] == {"Online": 0, "ConnectionLost": 0}
+
+
+def test_a_running_job_is_entered_and_ended(shared_plane: PlaneThread, client: Any) -> None:
+    job = {"name": "x", "region": "us-east-1", "kind": "processing"}
+    status, made = ask(shared_plane, "POST", "jobs", job)
+    assert (status, made["status"]) == (200, "InProgress")
+    assert ask(shared_plane, "POST", "jobs", job)[1]["__type"] == "ResourceInUse"
+    assert ask(shared_plane, "POST", "jobs", {**job, "job_status": "Completed"})[0] == 200
+    found = client("sagemaker").describe_processing_job(ProcessingJobName="x")
+    assert (found["ProcessingJobArn"], found["ProcessingJobStatus"]) == (made["arn"], "Completed")
+
+
+def test_what_sagemakers_own_agent_registers_with(shared_plane: PlaneThread, ssm: Any) -> None:
+    target = {"target": "sagemaker-training-job:x_algo-1", "region": "us-east-1"}
+    status, made = ask(shared_plane, "POST", "native", target)
+    assert status == 200
+    register(shared_plane.url, {"ActivationId": made["activation_id"], "ActivationCode": made["activation_code"]})
+    assert ssm.describe_instance_information()["InstanceInformationList"] == []
+    assert ask(shared_plane, "GET", "status")[1]["nodes"] == {"Online": 0, "ConnectionLost": 0}
+
+
+def test_seeded_nodes_are_counted(shared_plane: PlaneThread) -> None:
+    for body in ({"nodes": 3, "age": 86_400}, {"nodes": 2, "online": True}):
+        status, found = ask(shared_plane, "POST", "seed", {"region": "us-east-1", **body})
+        assert status == 200
+    assert found == {"nodes": 5}
+    assert ask(shared_plane, "GET", "status")[1]["nodes"] == {"Online": 2, "ConnectionLost": 3}
