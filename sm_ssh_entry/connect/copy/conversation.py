@@ -21,7 +21,6 @@ _ANSWERS: dict[type[Packet], type[Packet]] = {
     packets.Realpath: packets.Names,
     packets.Stat: packets.Attrs,
     packets.Lstat: packets.Attrs,
-    packets.Fstat: packets.Attrs,
     packets.Extended: packets.ExtendedReply,
 }
 _LENGTH = 4

@@ -194,29 +194,12 @@ class Lstat(Packet):
     path: bytes
 
 
-@_packet(8, "string")
-@dataclass(frozen=True)
-class Fstat(Packet):
-    """Attributes of an open file."""
-
-    handle: bytes
-
-
 @_packet(9, "string", "attributes")
 @dataclass(frozen=True)
 class Setstat(Packet):
     """Set attributes of a path."""
 
     path: bytes
-    attributes: Attributes
-
-
-@_packet(10, "string", "attributes")
-@dataclass(frozen=True)
-class Fsetstat(Packet):
-    """Set attributes of an open file."""
-
-    handle: bytes
     attributes: Attributes
 
 

@@ -58,8 +58,3 @@ class Spans:
     def listed(self) -> list[Span]:
         """Return the spans in order."""
         return list(self._spans)
-
-
-def after(span: Span, done: int) -> Span:
-    """Return what is left of a span of which the first ``done`` bytes are there."""
-    return (min(span[0] + done, span[1]), span[1])
