@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
 
 import pytest
 
@@ -11,6 +12,7 @@ from sm_ssh_entry.connect.copy import packets as p
 from sm_ssh_entry.connect.copy.attributes import Attributes
 from sm_ssh_entry.connect.copy.conversation import Conversation
 from sm_ssh_entry.connect.copy.fields import ProtocolError
+from tests.test_rooms import IMPURE, PACKAGE, imported
 
 ALL = Attributes(size=258, owner=(1, 2), permissions=0o100755, times=(3, 4))
 ALL_HEX = "0000000f 0000000000000102 00000001 00000002 000081ed 00000003 00000004"
@@ -99,3 +101,9 @@ def test_any_bytes_give_a_packet_or_a_refusal(seed: int) -> None:
             talk.receive(bytes(data))
             talk.receive(dice.randbytes(30))
         assert len(talk._buffer) <= p.LONGEST
+
+
+@pytest.mark.parametrize("name", ["fields", "attributes", "packets", "conversation", "spans"])
+def test_the_codec_is_pure(name: str) -> None:
+    outside = {one.split(".")[0] for one in imported(PACKAGE / "connect" / "copy" / f"{name}.py")} - {"sm_ssh_entry"}
+    assert outside <= set(sys.stdlib_module_names) - IMPURE
