@@ -45,7 +45,9 @@ def key(case: Case) -> Finding:
     """Does the node take the key?"""
     place, target = _place(case), case.target or Target()
     candidates = keys.existing(case.reach.identity)
-    if not candidates or not (place.native or place.hop or push.known(place.node, candidates)):
+    if not candidates:
+        return unchecked("you have no key yet: the first login makes one")
+    if not (place.native or place.hop or push.known(place.node, candidates)):
         return unchecked("the node does not know a key of yours yet: the first login gives it one, by Run Command")
     with ssh_client.notes() as kept:
         proxy = ssh_command.proxy_words(target, case.reach, outcome=kept.outcome)
