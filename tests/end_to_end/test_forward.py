@@ -151,6 +151,27 @@ def test_the_network_is_cut_in_between(machine: Machine, job: Job, log: Path) ->
             assert forward.log.count("\n") == 2
 
 
+def test_ctrl_c_ends_it_while_the_network_is_gone(machine: Machine, log: Path) -> None:
+    # On a node of its own: without a network the session can only be left to the service's own patience.
+    job = machine.job("cut-off", "sleep", "900")
+    job.online()
+    with serving(echo) as port, Relay(machine.env["AWS_ENDPOINT_URL"]) as relay:
+        env = {"AWS_ENDPOINT_URL": relay.url}
+        with forwarding(machine, job.host, f"0:{port}", log=log, env=env) as forward, connect(forward.ports[0]) as one:
+            one.sendall(b"x")
+            assert read(one, 1) == b"x"
+            relay.cut()
+            # More than the window and every buffer takes: somebody is in the midst of sending.
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    one.send(bytes(1 << 16))
+            forward.saw("is lost, resuming")
+            assert forward.end(signal.SIGINT) == 130
+            relay.mend()
+    job.kill()
+
+
 def test_a_refused_port_closes_the_connection_and_not_the_session(machine: Machine, job: Job, log: Path) -> None:
     port = closed_port()
     with forwarding(machine, job.host, f"0:{port}", log=log) as forward:

@@ -174,7 +174,7 @@ class _Forwarding:
 
     def _client(self) -> Any:
         with self._calls:
-            return self._access.client("ssm", timeout=_RESCUE_SECONDS)
+            return self._access.client("ssm", timeout=_RESCUE_SECONDS, attempts=1)
 
 
 async def _together(steps: Sequence[Coroutine[Any, Any, None]]) -> None:

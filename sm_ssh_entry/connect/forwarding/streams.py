@@ -85,9 +85,7 @@ class Streams:
             del self._locals[stream_id]
             near.drop()
             self._mux.close_stream(stream_id)
-            if not self._lost.done():
-                with contextlib.suppress(PumpError):
-                    await self.flush()
+            self._flush_soon()  # Not waited for: with the network gone that could take a minute, and Ctrl-C would.
 
     async def keep_alive(self) -> None:
         """Send keepalive frames where they are on, for ever.
@@ -109,13 +107,12 @@ class Streams:
         if not self._lost.done():
             self._lost.set_result(None)
         self._room.set()
+        for task in self._flushes:
+            task.cancel()
 
     async def flush(self) -> None:
         """Send what is ready. Goes on when the caller is cancelled: half a frame would be the end of all streams."""
-        task = asyncio.create_task(self._flush())
-        self._flushes.add(task)
-        task.add_done_callback(self._flushed)
-        await asyncio.shield(task)
+        await asyncio.shield(self._flush_soon())
 
     async def send(self, stream_id: int, data: bytes) -> None:
         """Send bytes of one connection."""
@@ -126,6 +123,12 @@ class Streams:
         """Say that one connection's program sends no more."""
         self._mux.finish_stream(stream_id)
         await self.flush()
+
+    def _flush_soon(self) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._flush())
+        self._flushes.add(task)
+        task.add_done_callback(self._flushed)
+        return task
 
     async def _flush(self) -> None:
         async with self._sending:
