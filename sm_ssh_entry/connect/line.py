@@ -98,6 +98,8 @@ class Line:
             return False
         try:
             self._pumping.result()
+        except SmSshError as error:
+            self.fail(error)
         except PumpError as error:
             self.fail(self._dialer.refusal or self._broken(error.__cause__ or error))
         return True

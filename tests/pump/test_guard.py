@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -62,6 +63,24 @@ def test_a_writer_that_hangs_does_not_keep_a_dead_connection() -> None:
         await eventually(lambda: other.messages(INPUT), "sent over the other")
         other.incoming.put_nowait(closed())
         await running
+
+    run(test)
+
+
+def test_a_machine_that_slept_does_not_wait_for_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wall clock has moved on, the monotonic one has not: ten minutes in a bag."""
+
+    async def test() -> None:
+        patient = Pace(ping_interval=1000.0, ping_timeout=1000.0, look_every=0.01, wake_timeout=0.05)
+        first, other = Wire(output(0, b"a")), Wire(output(1, b"b"), closed())
+        first.answering = False
+        pump = make_pump(dialling(first, other), pace=patient)
+        running = asyncio.create_task(pump.run(ignore))
+        await eventually(lambda: pump.channel.writable, "the first output")
+        before = time.time
+        monkeypatch.setattr("sm_ssh_entry.pump.guard.time.time", lambda: before() + 600)
+        await running
+        assert (first.pings, first.closed) == (1, True)
 
     run(test)
 

@@ -200,7 +200,8 @@ def test_a_session_that_breaks_for_good_is_an_error_and_undoes_the_screen(user: 
         with pytest.raises(SessionFailed, match="timed out"):
             user.run(agent)
     assert user.ssm.calls == ["resume"]
-    assert bytes(user.shown).endswith(b"\x1b[?1049l\x1b[?25h\x1b[0m")
+    # After everything else, that is.
+    wait_until(lambda: bytes(user.shown).endswith(b"$ \x1b[?1049l\x1b[?25h\x1b[0m"), what="the screen undone")
 
 
 def test_help_is_shown_here_and_not_sent(user: User, capfd: pytest.CaptureFixture[str]) -> None:
