@@ -21,13 +21,12 @@ _DROPPED_HEADERS = {"connection", "upgrade", "transfer-encoding", "keep-alive"}
 
 @dataclass
 class Weather:
-    """How bad the network is: shares of all binary messages, 0 to 1; bytes a second of each connection, 0: any."""
+    """How bad the network is: shares of all binary messages, 0 to 1."""
 
     loss: float = 0.0
     duplicates: float = 0.0
     reordering: float = 0.0
     down: bool = False
-    rate: float = 0.0
 
 
 class Relay:
@@ -180,8 +179,6 @@ class Relay:
             else:
                 self.passed += len(message.data)
                 await send_bytes(message.data)
-                if self.weather.rate:
-                    await asyncio.sleep(len(message.data) / self.weather.rate)
                 if self._random.random() < self.weather.duplicates:
                     self.doubled += 1
                     await send_bytes(message.data)
