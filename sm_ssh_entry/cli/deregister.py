@@ -124,7 +124,8 @@ def _say(access: Access, found: Sequence[Node], left: Sequence[Left]) -> None:
         click.echo(f"no dead node of ours in {where} is that old")
     else:
         oldest, newest = (ago(age_of(node)) for node in (found[0], found[-1]))
-        click.echo(f"{_count(len(found), 'dead node')} of ours in {where}, last heard {oldest} to {newest}")
+        heard = oldest if oldest == newest else f"{oldest} to {newest}"
+        click.echo(f"{_count(len(found), 'dead node')} of ours in {where}, last heard {heard}")
         for node in found[:_SHOWN]:
             click.echo(f"  {node.node_id}  {ago(age_of(node)):>10}  {node.display_name or node.host}".rstrip())
         if len(found) > _SHOWN:

@@ -72,7 +72,7 @@ def test_a_job_that_ended_after_its_node_was_lost(fleet: Fleet, laptop: Laptop, 
 
 
 def test_no_such_job(laptop: Laptop, job: list[Job | None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrival, "_SUBMISSION_GRACE", 0.2)
+    monkeypatch.setattr(arrival, "_SUBMISSION_GRACE", 1.5)
     lines: list[str] = []
     with pytest.raises(NotFound, match="training job j"):
         wait(progress=lines.append)
