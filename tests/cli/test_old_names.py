@@ -181,6 +181,13 @@ def test_the_new_way_is_said_and_the_last_name_remembered(home: Path, monkeypatc
     )
 
 
+@pytest.mark.parametrize("called", ["/usr/bin/sm-local-ssh-ide", "C:/Scripts/sm-local-ssh-ide.exe"])
+def test_the_program_goes_by_its_name(called: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [called, "set-domain-id", "d-egm0dexample"])
+    assert old_names.main() == 0
+    assert (home / ".sm-studio-domain-id").read_text() == "d-egm0dexample\n"
+
+
 def test_an_old_ecdsa_key_is_not_offered(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / ".ssh").mkdir()
     keygen(home / ".ssh" / "sagemaker-ssh-gw", kind="ecdsa")

@@ -30,14 +30,15 @@ class Need:
         resources: ARNs on which; every one of them must be allowed.
         statements: what allows it.
         trial: a call that can do no harm.
-        certain: whether a refused trial proves that the action is not allowed.
+        certain: whether a refused trial proves that the action is not allowed: the call that a login makes itself is a
+            better witness than a simulation, which sees not every kind of policy.
     """
 
     action: str
     resources: Callable[[Case], tuple[str, ...]]
     statements: Callable[[Scope], tuple[Statement, ...]]
     trial: Callable[[Any, Case], object]
-    certain: bool = False
+    certain: Callable[[Case], bool] = lambda _: False
 
 
 def scope_of(case: Case) -> Scope:
@@ -46,9 +47,12 @@ def scope_of(case: Case) -> Scope:
     return Scope(who.partition, case.region, who.account)
 
 
+def _known_node(case: Case) -> str:
+    return case.place.node.node_id if case.place and not case.place.native else ""
+
+
 def _node(case: Case) -> str:
-    found = case.place.node.node_id if case.place and not case.place.native else "mi-0123456789abcdef0"
-    return case.arn("ssm", f"managed-instance/{found}")
+    return case.arn("ssm", f"managed-instance/{_known_node(case) or NOBODY}")
 
 
 def _everything(_: Case) -> tuple[str, ...]:
@@ -60,14 +64,16 @@ FIND = Need(
     _everything,
     lambda _: (policies.find_nodes(),),
     lambda ssm, _: ssm.describe_instance_information(MaxResults=5),
-    certain=True,
+    certain=lambda _: True,
 )
 TAGS = Need(
     "ssm:ListTagsForResource",
     lambda case: (_node(case),),
     lambda _: (policies.find_nodes(),),
-    lambda ssm, _: ssm.list_tags_for_resource(ResourceType="ManagedInstance", ResourceId=NOBODY),
-    certain=True,
+    lambda ssm, case: ssm.list_tags_for_resource(
+        ResourceType="ManagedInstance", ResourceId=_known_node(case) or NOBODY
+    ),
+    certain=lambda case: bool(_known_node(case)),
 )
 START = Need(
     "ssm:StartSession",
@@ -123,7 +129,7 @@ def _judge(case: Case, need: Need) -> Finding:
         return ok("the account's root user may")
     if case.native and need is not FIND:
         return unchecked("SageMaker's own way has other targets: the session itself shows it")
-    if need.certain:  # the call itself is a better witness than a simulation, which sees not every kind of policy
+    if need.certain(case):
         return _tried(case, need)
     source = simulation.source_of(case)
     answers = [
@@ -141,7 +147,7 @@ def _tried(case: Case, need: Need) -> Finding:
         with aws.errors_of(action=need.action):
             need.trial(case.client("ssm"), case)
     except AccessDenied as error:
-        if need.certain:
+        if need.certain(case):
             return _refused(case, need, error.message)
         return unchecked(
             f"{need.action} on a node that does not exist was refused, which a policy for one's own nodes does too; "

@@ -278,6 +278,12 @@ FAULTS: dict[str, Fault] = {
         "ssm:DescribeInstanceInformation",
         '"ssm:DescribeInstanceInformation"',
     ),
+    "caller without ListTagsForResource": Fault(
+        key_of_another(deny=["ssm:ListTagsForResource"]),
+        ("caller.tags",),
+        "ssm:ListTagsForResource",
+        '"ssm:ListTagsForResource"',
+    ),
     "caller without SendCommand": Fault(
         key_of_another(deny=["ssm:SendCommand"]), ("caller.send",), "ssm:SendCommand", "AWS-RunShellScript"
     ),
