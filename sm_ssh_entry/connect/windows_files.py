@@ -63,9 +63,9 @@ def protect_argv(path: str, who: Identity) -> list[str]:
     return ["icacls", path, "/inheritance:r", "/grant:r", f"*{who.sid}:F", "/q"]
 
 
-def protect_by_hand(path: str) -> str:
-    """Return the same for a user to type into PowerShell or cmd.exe."""
-    return f'icacls "{path}" /inheritance:r /grant:r "%USERNAME%:F"'
+def protect_by_hand(path: str, who: Identity) -> str:
+    """Return the same for a user to type, alike in PowerShell and cmd.exe."""
+    return f'icacls "{path}" /inheritance:r /grant:r "{who.name}:F"'
 
 
 def list_argv(path: str) -> list[str]:

@@ -26,7 +26,7 @@ def protect(path: Path) -> None:
         said = (done.stdout + done.stderr).strip().splitlines()
         raise KeyRefused(
             f"{path} cannot be made private: {said[0] if said else 'icacls failed'}",
-            hint=windows_files.protect_by_hand(str(path)),
+            hint=windows_files.protect_by_hand(str(path), who),
         )
 
 
@@ -41,11 +41,13 @@ def check(path: Path) -> None:
         listed = command.run(windows_files.list_argv(str(path)), timeout=_SECONDS)
     except SmSshError:  # no icacls, or it hangs: ssh decides
         return
-    others = windows_files.others(listed.stdout, str(path), who) if who and listed.ok else []
+    if who is None or not listed.ok:
+        return
+    others = windows_files.others(listed.stdout, str(path), who)
     if others:
         raise KeyRefused(
             f"{path} can be read by {', '.join(others)}, so ssh refuses it",
-            hint=windows_files.protect_by_hand(str(path)),
+            hint=windows_files.protect_by_hand(str(path), who),
         )
 
 

@@ -57,4 +57,5 @@ def test_a_key_is_given_to_its_owner_by_identifier() -> None:
     words = windows_files.protect_argv(PATH, ME)
     assert words[:2] == ["icacls", PATH]
     assert words[2:5] == ["/inheritance:r", "/grant:r", "*S-1-5-21-1-2-3-1001:F"]
-    assert f'"{PATH}"' in windows_files.protect_by_hand(PATH)
+    by_hand = windows_files.protect_by_hand(PATH, ME)
+    assert by_hand == f'icacls "{PATH}" /inheritance:r /grant:r "desktop-1\\a b:F"'
