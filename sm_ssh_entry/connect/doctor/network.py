@@ -7,6 +7,7 @@ import email.utils
 import http.client
 import socket
 import ssl
+import sys
 import time
 import urllib.parse
 import urllib.request
@@ -51,10 +52,14 @@ def clock(case: Case) -> Finding:
         return unchecked("the endpoint told no time")
     apart = f"{abs(case.skew):.0f} s {'ahead of' if case.skew > 0 else 'behind'} AWS's"
     if abs(case.skew) > SKEW_SECONDS:
-        return bad(
-            f"this clock is {apart}: AWS refuses what is signed by it", "set the clock: sudo timedatectl set-ntp true"
-        )
+        return bad(f"this clock is {apart}: AWS refuses what is signed by it", f"set the clock: {_set_clock()}")
     return ok(f"this clock is {apart}")
+
+
+def _set_clock() -> str:
+    return {"win32": "w32tm /resync", "darwin": "sudo sntp -sS time.apple.com"}.get(
+        sys.platform, "sudo timedatectl set-ntp true"
+    )
 
 
 def _ask(case: Case, url: str, service: str) -> tuple[Finding, str]:
