@@ -163,3 +163,9 @@ def test_a_key_that_the_job_was_not_given(world: World) -> None:
     done = world.run("j.training.sagemaker", "true")
     assert done.returncode == 22
     assert "takes none of our keys" in done.stderr
+
+
+def test_a_shell_needs_neither_key_nor_sshd(world: World) -> None:
+    done = world.laptop.run("shell", "--via", "native", "j.training.sagemaker", stdin="echo $((40 + 2))\nexit\n")
+    assert done.returncode == 0, done.stderr
+    assert "42" in done.stdout
