@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sm_ssh_entry.plane.api import Handler, NotOurs, Request
+from sm_ssh_entry.plane.moto_tables import backends
 from sm_ssh_entry.plane.sagemaker_records import refusal
 from sm_ssh_entry.plane.store import Store
 
@@ -80,9 +81,7 @@ async def filter_log_events(store: Store, request: Request) -> dict[str, Any]:
 
 
 def _backend(store: Store, region: str) -> Any:
-    from moto.logs.models import logs_backends
-
-    return logs_backends[store.account][region]
+    return backends("logs")[store.account][region]
 
 
 OPERATIONS: dict[str, Handler] = {"FilterLogEvents": filter_log_events}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sm_ssh_entry.plane.moto_tables import backends
+
 PATH, NAME = "/service-role/", "sm-ssh-local"
 _SERVICES = ["sagemaker.amazonaws.com", "ssm.amazonaws.com"]
 _ACTIONS = ["ssm:*", "ssmmessages:*", "iam:PassRole", "sts:GetCallerIdentity"]
@@ -16,9 +18,7 @@ def arn(account: str) -> str:
     Args:
         account: account id.
     """
-    from moto.iam.models import iam_backends
-
-    backend = iam_backends[account]["aws"]
+    backend = backends("iam")[account]["aws"]
     if not any(role.name == NAME for role in list(backend.roles.values())):
         trust = {"Effect": "Allow", "Principal": {"Service": _SERVICES}, "Action": "sts:AssumeRole"}
         rights = {"Effect": "Allow", "Action": _ACTIONS, "Resource": "*"}

@@ -22,6 +22,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from sm_ssh_entry.plane import moto_tables
 from sm_ssh_entry.plane.api import AwsError, Caller
 from sm_ssh_entry.plane.credentials import Credential
 
@@ -143,7 +144,8 @@ async def _copy(request: web.Request, answer: aiohttp.ClientResponse) -> web.Str
 
 
 def _make_server(secret: str) -> Any:
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    with moto_tables.IMPORTING:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
     application = DomainDispatcherApplication(create_backend_app)
@@ -184,17 +186,14 @@ def _has_ssm_operation(operation: str) -> bool:
 
 
 def _find_key(access_key: str) -> Credential | None:
-    from moto.iam.models import iam_backends
-    from moto.sts.models import sts_backends
-
-    for account, regions in list(sts_backends.items()):
+    for account, regions in list(moto_tables.backends("sts").items()):
         for backend in list(regions.values()):
             role = backend.get_assumed_role_from_access_key(access_key)
             if role is not None:
                 caller = Caller(access_key, role.arn, role.user_id, account=account)
                 expires = role.expiration.timestamp()
                 return Credential(caller, role.secret_access_key, role.session_token, expires)
-    for account, partitions in list(iam_backends.items()):
+    for account, partitions in list(moto_tables.backends("iam").items()):
         for backend in list(partitions.values()):
             for user in list(backend.users.values()):
                 for key in user.get_all_access_keys():

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sm_ssh_entry.plane.api import AwsError, Handler, Request
+from sm_ssh_entry.plane.moto_tables import backends
 from sm_ssh_entry.plane.store import Store, partition_of
 
 # Statuses of a job or endpoint that can still change.
@@ -55,9 +56,7 @@ def backend(store: Store, region: str) -> Any:
         store: the plane's state.
         region: the region.
     """
-    from moto.sagemaker.models import sagemaker_backends
-
-    return sagemaker_backends[store.account][region]
+    return backends("sagemaker")[store.account][region]
 
 
 def models(there: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 from sm_ssh_entry.plane.api import AwsError
+from sm_ssh_entry.plane.moto_tables import backends
 from sm_ssh_entry.plane.store import Store
 
 OPERATION = "SimulatePrincipalPolicy"
@@ -78,9 +79,7 @@ def _limits(store: Store, source: str) -> set[str] | None:
 
 
 def _statements(source: str) -> _Statements:
-    from moto.iam.models import iam_backends
-
-    for partitions in list(iam_backends.values()):
+    for partitions in list(backends("iam").values()):
         for backend in list(partitions.values()):
             for owner in [*list(backend.roles.values()), *list(backend.users.values())]:
                 if owner.arn == source:
