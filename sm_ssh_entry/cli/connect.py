@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sm_ssh_entry.cli.choosing import choose_option
-from sm_ssh_entry.cli.options import aws_options, raw_words, reach_options
+from sm_ssh_entry.cli.options import aws_options, called, raw_words, reach_options
 from sm_ssh_entry.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
@@ -135,10 +135,11 @@ def start_proxy(**given: str | None) -> int:
 def stop_waiting(region: str | None, profile: str | None, name: str) -> int:
     """Release NAME, held before its start, and say who was released. A job's name means all of its nodes."""
     from sm_ssh_entry.connect import diagnose, names, release
-    from sm_ssh_entry.connect.access import Access
+    from sm_ssh_entry.connect.access import Reach
 
+    name, reach = called(name, Reach(region, profile))
     target = names.parse(name)
-    access = Access(region, profile).towards(target)
+    access = reach.towards(target)
     try:
         released = release.release(access, target)
     except NotFound:

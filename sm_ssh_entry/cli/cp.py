@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sm_ssh_entry.cli.options import aws_options
+from sm_ssh_entry.cli.options import aws_options, called
 from sm_ssh_entry.errors import INTERRUPTED, BadInput, SmSshError
 
 if TYPE_CHECKING:
+    from sm_ssh_entry.connect.access import Reach
     from sm_ssh_entry.connect.copy.tally import Tally
 
 _BUCKET_WAY = "s3"
@@ -62,13 +63,14 @@ def cp(
     from sm_ssh_entry.connect.copy import arguments, copying
     from sm_ssh_entry.connect.copy.failures import AGAIN
 
+    way = "" if via in (None, _BUCKET_WAY) else via or ""
+    reach = Reach(region, profile, way, index or 0, identity or "")
+    words, reach = _without_aliases(words, reach)
     order = arguments.parse(words)
     if via != _BUCKET_WAY and bucket is not None:
         raise BadInput("--bucket needs --via s3")
     if order.streams and output == "json" and not order.up:
         raise BadInput("standard output cannot take both the file and the summary")
-    way = "" if via in (None, _BUCKET_WAY) else via or ""
-    reach = Reach(region, profile, way, index or 0, identity or "")
     options = copying.Options(
         parallel or 0, not no_verify, follow, by_bucket=via == _BUCKET_WAY, bucket=bucket or "", prefix=prefix
     )
@@ -128,3 +130,14 @@ def _as_json(tally: Tally, seconds: float) -> dict[str, object]:
 
 def _words(error: SmSshError) -> str:
     return error.message
+
+
+def _without_aliases(words: tuple[str, ...], reach: Reach) -> tuple[tuple[str, ...], Reach]:
+    """Let the names that aliases stand for take their place."""
+    found = []
+    for word in words:
+        host, colon, path = word.partition(":")
+        if colon and "/" not in host and "\\" not in host:
+            host, reach = called(host, reach)
+        found.append(f"{host}{colon}{path}")
+    return tuple(found), reach

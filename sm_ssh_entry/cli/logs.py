@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sm_ssh_entry.cli.options import aws_options
+from sm_ssh_entry.cli.options import aws_options, called
 from sm_ssh_entry.cli.spans import span_option
 from sm_ssh_entry.errors import BadInput, SmSshError
 
@@ -58,12 +58,13 @@ def logs(  # noqa: PLR0917 - click hands over the options by name
     Of a job's name alone all nodes are shown; where there are several, each line begins with its node.
     """
     from sm_ssh_entry.connect import names
-    from sm_ssh_entry.connect.access import Access
+    from sm_ssh_entry.connect.access import Reach
     from sm_ssh_entry.connect.fleet import log_places
     from sm_ssh_entry.connect.fleet.log_events import Log
 
+    name, reach = called(name, Reach(region, profile))
     target = names.parse(name)
-    access = Access(region, profile).towards(target)
+    access = reach.towards(target)
     if target.node_id:
         target = _named(access, target)
     log = Log(access.client("logs", attempts=2), log_places.places(target, node=node, agent=ssm))

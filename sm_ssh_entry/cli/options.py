@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from sm_ssh_entry.connect.access import Reach
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -19,7 +22,10 @@ def aws_options(command: C) -> C:
 
 
 def reach_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how a name is to be reached; the command gets them as ``reach``, an ``access.Reach``."""
+    """Add the options that say how a name is to be reached; the command gets them as ``reach``, an ``access.Reach``.
+
+    An argument called ``name`` may be an alias of ``sm-ssh config``: the command gets what it stands for.
+    """
 
     @aws_options
     @click.option("--via", type=click.Choice(["hybrid", "native"]), help="Way in; default: hybrid where there is one.")
@@ -31,9 +37,23 @@ def reach_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         from sm_ssh_entry.connect.access import Reach
 
-        return command(reach=Reach(region, profile, via or "", index or 0, identity or ""), **given)
+        reach = Reach(region, profile, via or "", index or 0, identity or "")
+        if given.get("name"):
+            given["name"], reach = called(given["name"], reach)
+        return command(reach=reach, **given)
 
     return with_reach
+
+
+def called(name: str, reach: Reach) -> tuple[str, Reach]:
+    """Let an alias of ``sm-ssh config`` stand for its name; see ``ssh_settings.called``."""
+    from sm_ssh_entry.connect import names
+
+    if names.parse_host(name) is not None:
+        return name, reach
+    from sm_ssh_entry.connect import ssh_settings
+
+    return ssh_settings.called(name, reach)
 
 
 def raw_words() -> dict[str, Any]:

@@ -13,6 +13,9 @@ from sm_ssh_entry.connect.ssh_command import ALIVE_COUNT, ALIVE_INTERVAL, config
 
 # Ids of managed nodes are mi- and 17 digits: somebody's own host mi-laptop is none of ours.
 EVERY_HOST = ("*.sagemaker", "mi-" + 17 * "?")
+# The ProxyCommand goes through the user's shell, and a name may come from elsewhere, a git submodule's address for one
+# (CVE-2023-51385; OpenSSH before 9.6 takes any name). So it stands in quotes; with a quote in it, it is none of ours.
+_NO_QUOTE = '"!*\'*"'
 
 
 def lines(name: str = "", reach: Reach = Reach()) -> str:  # noqa: B008 - frozen
@@ -64,7 +67,9 @@ def _every_host(reach: Reach) -> list[str]:
     up by that same name in our file, which the proxy has written by then.
     """
     called = "%n" if openssh.installed().keeps_case else "%h"
-    return _settings(" ".join(EVERY_HOST), called, names.ROOT_USER, reach)
+    if os.name != "posix":  # Windows has no shell there
+        return _settings(" ".join(EVERY_HOST), called, names.ROOT_USER, reach)
+    return _settings(" ".join((*EVERY_HOST, _NO_QUOTE)), f"'{called}'", names.ROOT_USER, reach)
 
 
 def _with_region() -> list[str]:

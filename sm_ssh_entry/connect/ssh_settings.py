@@ -98,6 +98,30 @@ def load() -> Settings:
         return Settings()
 
 
+def called(name: str, reach: Reach) -> tuple[str, Reach]:
+    """Return what an alias stands for and how it is reached; a name that is no alias comes back as it is.
+
+    Args:
+        name: what the user typed; ``user@`` may stand before it.
+        reach: what the user gave, which counts before what the alias holds.
+    """
+    user, at, plain = name.rpartition("@")
+    if names.parse_host(name) is not None:
+        return name, reach
+    alias = load().aliases.get(plain)
+    if alias is None:
+        return name, reach
+    kept = alias.reach
+    both = Reach(
+        reach.region or kept.region,
+        reach.profile or kept.profile,
+        reach.via or kept.via,
+        reach.index or kept.index,
+        reach.identity or kept.identity,
+    )
+    return (f"{user}@{names.parse(alias.host).host}" if at else alias.host), both
+
+
 def is_set_up() -> bool:
     """Whether ``ssh`` reads a file of ours."""
     return _file().is_file() and ssh_include.is_there()

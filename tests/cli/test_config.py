@@ -31,7 +31,7 @@ def test_print_changes_nothing(laptop: Laptop) -> None:
     done = laptop.run("config", "--print", "my-gpu", "j.training.sagemaker")
     assert done.returncode == 0
     assert "\nHost my-gpu\n" in done.stdout
-    assert "\nHost *.sagemaker mi-?????????????????\n" in done.stdout
+    assert "\nHost *.sagemaker mi-????????????????? " in done.stdout
     assert not (laptop.home / ".ssh/config").exists()
     assert not (laptop.own / "config").exists()
 
@@ -59,7 +59,7 @@ def test_options_are_written_and_kept(laptop: Laptop) -> None:
     assert laptop.run("config", "--region", "eu-west-1", "--profile", "p", "--no-share").returncode == 0
     assert laptop.run("config").returncode == 0
     text = (laptop.own / "config").read_text()
-    assert "sm_ssh_entry.cli.proxy --region eu-west-1 --profile p %n" in text
+    assert "sm_ssh_entry.cli.proxy --region eu-west-1 --profile p '%n'" in text
     assert "Control" not in text
 
 

@@ -59,7 +59,7 @@ def test_versions(  # noqa: PLR0917 - a table
     assert (found.version, found.kex_setting, found.keeps_case) == (expected, setting, keeps)
     text = ssh_config.lines()
     assert ("KexAlgorithms" in text) is bool(setting)
-    assert text.count(" %n\n") == (1 if keeps else 0)
+    assert text.count(" '%n'\n") == (1 if keeps else 0)
 
 
 def test_it_is_asked_once_until_it_changes(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,8 +113,22 @@ def test_the_printed_configuration_is_openssh_s(home: Path) -> None:
     assert found["stricthostkeychecking"] == ["true"]
     assert found["userknownhostsfile"] == [str(home / ".ssh/sm-ssh/known_hosts")]
     assert found["identityfile"] == [str(home / ".ssh/sm-ssh/id_ed25519")]
-    assert found["proxycommand"][0].endswith("sm_ssh_entry.cli.proxy --region eu-west-1 --profile p %n")
+    assert found["proxycommand"][0].endswith("sm_ssh_entry.cli.proxy --region eu-west-1 --profile p '%n'")
     assert "proxycommand" not in read_back(home, ["ssh", "-F", str(home / "config"), "example.org"])
+
+
+def test_no_name_reaches_the_users_shell_as_more_than_a_word(home: Path, tmp_path: Path) -> None:
+    """An ssh before 9.6 hands on any name, and one may come from the address of somebody's git submodule."""
+    text = ssh_config.lines()
+    line = next(line for line in text.splitlines() if "ProxyCommand" in line).split(None, 1)[1]
+    assert line.count("%n") == 1
+    for name in ("$(touch made)", "`touch made`", ";touch made;", '"; touch made; "', "a b > made"):
+        called = line.replace("%n", f"{name}.training.sagemaker")
+        done = subprocess.run(["sh", "-c", called], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 2, done.stderr
+        assert list(tmp_path.glob("made*")) == []
+    # What would end the quotes is no name of ours.
+    assert '"!*\'*"' in text.splitlines()[0]
 
 
 def test_a_block_for_one_name(home: Path) -> None:
@@ -128,4 +142,4 @@ def test_a_named_key_is_written_into_the_block(home: Path, monkeypatch: pytest.M
     monkeypatch.setenv("SSH_KEY", "~/.ssh/work")
     text = ssh_config.lines()
     assert f'    IdentityFile "{path}"\n    IdentitiesOnly yes\n' in text
-    assert f"--identity {path} %n\n" in text
+    assert f"--identity {path} '%n'\n" in text

@@ -26,7 +26,7 @@ def read_back(home: Path, settings: Settings, host: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", [*(f"Some.{kind}.sagemaker" for kind in KINDS), "mi-0123456789abcdef0"])
 def test_every_kind_of_name_comes_through_us(home: Path, name: str) -> None:
     found = read_back(home, Settings(), name)
-    assert found["proxycommand"].endswith("sm_ssh_entry.cli.proxy %n")
+    assert found["proxycommand"].endswith("sm_ssh_entry.cli.proxy '%n'")
     assert (found["user"], found["stricthostkeychecking"]) == ("root", "true")
     assert found["userknownhostsfile"] == str(home / ".ssh/sm-ssh/known_hosts")
 

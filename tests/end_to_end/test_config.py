@@ -60,6 +60,26 @@ def test_an_alias_brings_its_region_along(machine: Machine, desktop: dict[str, s
     assert "region" in done.stderr
 
 
+def test_our_own_commands_know_an_alias_too(machine: Machine, desktop: dict[str, str], tmp_path: Path) -> None:
+    done = machine.run("run", ALIAS, "--", "echo", "here", env=desktop)
+    assert (done.returncode, done.stdout) == (0, "here\n"), done.stderr
+    done = machine.run("run", f"root@{ALIAS}", "--", "echo", "here", env=desktop)
+    assert (done.returncode, done.stdout) == (0, "here\n"), done.stderr
+    source, there = tmp_path / "source", tmp_path / "there"
+    source.write_text("copied")
+    done = machine.run("cp", str(source), f"{ALIAS}:{there}", env=desktop)
+    assert done.returncode == 0, done.stderr
+    assert there.read_text() == "copied"
+    assert machine.run("wait", ALIAS, "--timeout", "20", env=desktop).returncode == 0
+    done = machine.run("stop-waiting", ALIAS, env=desktop)
+    assert done.returncode == 0, done.stderr
+    assert "nothing is waiting" in done.stdout
+    # What is no alias is told as before.
+    done = machine.run("run", "my-cpu", "--", "true")
+    assert done.returncode == 2
+    assert "my-cpu.training.sagemaker" in done.stderr
+
+
 def test_scp_and_sftp(machine: Machine, job: Job, tmp_path: Path) -> None:
     del job
     here, there, back = tmp_path / "here", tmp_path / "there", tmp_path / "back"
