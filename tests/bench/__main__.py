@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import client, container, images, laptop, predecessor, tunnel
+from tests.bench import client, container, copying, images, laptop, predecessor, tunnel
 from tests.bench.measure import Row, machine, table
 from tests.end_to_end.machine import Machine
 
@@ -25,6 +25,7 @@ MEASUREMENTS: tuple[Callable[[Machine], list[Row]], ...] = (
     tunnel.proxy_start,
     tunnel.throughput,
     laptop.throughput,
+    copying.copy_rows,
     laptop.many_nodes,
     container.memory,
     client.proxy_memory,

@@ -18,9 +18,8 @@ Input = DataReceived | SizeReceived | FlagReceived
 QUEUE_BYTES = 256 * 1024
 # What a message other than data counts for.
 _OVERHEAD = 256
-# As the official agent: 1,024 bytes, then 1 ms. Otherwise as much as one message of ours may carry.
+# As the official agent: 1,024 bytes, then a pause. Otherwise as much as one message of ours may carry.
 OFFICIAL_PAYLOAD = 1024
-OFFICIAL_PAUSE = 0.001
 FULL_PAYLOAD = 32 * 1024
 
 
@@ -29,13 +28,13 @@ class Link:
 
     Args:
         pump: its channel and socket.
-        official_pace: send as slowly as the official agent.
+        pace: seconds between two messages; 0: none.
     """
 
-    def __init__(self, pump: Pump, *, official_pace: bool) -> None:
+    def __init__(self, pump: Pump, *, pace: float) -> None:
         self.pump = pump
-        self._pause = OFFICIAL_PAUSE if official_pace else 0.0
-        self.chunk = OFFICIAL_PAYLOAD if official_pace else FULL_PAYLOAD
+        self._pause = pace
+        self.chunk = OFFICIAL_PAYLOAD if pace else FULL_PAYLOAD
         self._queue: deque[Input] = deque()
         self._size = 0
         self._arrived = asyncio.Event()

@@ -131,11 +131,11 @@ class _Conversation:
             session_type=plan.session_type.value,
             properties=None if properties is None else dict(properties),
             agent_version=agent_settings.PROTOCOL_VERSION,
-            max_payload=OFFICIAL_PAYLOAD if settings.official_pace else FULL_PAYLOAD,
+            max_payload=OFFICIAL_PAYLOAD if settings.pace else FULL_PAYLOAD,
             window=WINDOW,
         )
         self._pump = Pump(self._channel, lambda: channels.open_data(session_id), dial_for=DIAL_SECONDS)
-        self._link = Link(self._pump, official_pace=settings.official_pace)
+        self._link = Link(self._pump, pace=settings.pace)
         # Set to None when data may flow, or to why it never will.
         self._agreed: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()

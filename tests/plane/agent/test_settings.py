@@ -24,9 +24,11 @@ def test_the_gateway_is_the_same_url_unless_it_is_named() -> None:
 
 def test_only_the_word_official_slows_it_down() -> None:
     base = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
-    assert not from_environment(base).official_pace
-    assert not from_environment({**base, "SM_SSH_AGENT_PACE": "fast"}).official_pace
-    assert from_environment({**base, "SM_SSH_AGENT_PACE": "official"}).official_pace
+    assert from_environment(base).pace == 0
+    assert from_environment({**base, "SM_SSH_AGENT_PACE": "official"}).pace == 0.001
+    assert from_environment({**base, "SM_SSH_AGENT_PACE": "4"}).pace == 0.004
+    with pytest.raises(BadInput):
+        from_environment({**base, "SM_SSH_AGENT_PACE": "fast"})
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:80", "ftp://127.0.0.1", "http://", "http://h:nan", "http://h:99999"])
