@@ -32,8 +32,8 @@ class Settings:
         ssm_url: endpoint of the SSM API.
         gateway_url: endpoint of the message gateway.
         pace: seconds between two messages of a session, of 1,024 bytes at most then; 0: as fast as it goes. The
-            official agent's is 0.001 (protocol page, section 13), which SM_SSH_AGENT_PACE=official gives; a number there
-            is milliseconds, for machines that cannot carry many sessions at the official pace.
+            official agent's is 0.001 (protocol page, section 13), which SM_SSH_AGENT_PACE=official gives; a number
+            there is milliseconds, for machines that cannot carry many sessions at the official pace.
     """
 
     root: str
