@@ -49,7 +49,7 @@ async def _read(ticket: Ticket, client: Callable[[], Any], seconds: float) -> st
             said.extend(event.data)
             if b"\n" in said or len(said) > _LONGEST:
                 ending.over()
-        elif isinstance(event, (ev.ChannelClosed, ev.DeadlinePassed)):
+        elif isinstance(event, (ev.ChannelClosed, ev.HandshakeFailed, ev.DeadlinePassed)):
             ending.over()
 
     line.begin(take)

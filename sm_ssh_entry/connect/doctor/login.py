@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-
 from sm_ssh_entry import command, contract
-from sm_ssh_entry.connect import channel, connect, keys, opening, places, push, ssh_client, ssh_command
+from sm_ssh_entry.connect import connect, greeting, keys, places, push, ssh_client, ssh_command
 from sm_ssh_entry.connect.doctor import policies
-from sm_ssh_entry.connect.doctor.case import SECONDS, Case
+from sm_ssh_entry.connect.doctor.case import Case
 from sm_ssh_entry.connect.doctor.findings import Finding, bad, ok, unchecked
 from sm_ssh_entry.connect.names import Target
-from sm_ssh_entry.connect.opening import Ticket
 from sm_ssh_entry.connect.places import Place
-from sm_ssh_entry.errors import SmSshError
-from sm_ssh_entry.pump import Pump, PumpError
-from sm_ssh_entry.wire import events as ev
 
-GREETING_SECONDS = 10.0
 _LOGIN_SECONDS = 25.0
-_CLOSING_SECONDS = 1.0
 _LOOK = "look at the job's log; sm-ssh shell NAME, where sm-ssh-entry status tells how sshd is"
 
 
@@ -32,9 +23,8 @@ def session(case: Case) -> Finding:
         return unchecked(f"{place.hop} is behind {place.node.node_id}: it has no session of its own")
     port = connect.port_of(place.node)
     ticket = places.start(case.access, place, policies.SSH_DOCUMENT, {"portNumber": str(port)}, reason="sm-ssh doctor")
-    greeting = asyncio.run(_Greeting(case, ticket).read())
-    text = greeting.split(b"\n", 1)[0].strip().decode("ascii", errors="replace")
-    if text.startswith("SSH-2.0-"):
+    text = greeting.read(ticket, lambda: case.client("ssm"))
+    if greeting.is_sshd(text):
         return ok(f"port {port}: {text}")
     if text:
         return bad(f"what answers on port {port} is not an sshd: {text[:60]!r}", _LOOK)
@@ -64,52 +54,6 @@ def key(case: Case) -> Finding:
             f"'{candidates[0].text}'",
         )
     return bad(f"ssh ends with {done.returncode}: {lines[0] if lines else 'no word'}", "sm-ssh connect NAME -v")
-
-
-class _Greeting:
-    """One session, opened to read what is said first, and ended."""
-
-    def __init__(self, case: Case, ticket: Ticket) -> None:
-        self._case, self._ticket = case, ticket
-        self._said = bytearray()
-        self._over = asyncio.Event()
-        self._closed = False
-
-    async def read(self) -> bytes:
-        """Return what came first; nothing where nothing came."""
-        dialer = channel.Dialer(self._ticket, lambda: self._case.client("ssm"))
-        stream = channel.client_channel(
-            max_payload=opening.DEFAULT_PAYLOAD_BYTES,
-            hold_input_until_first_output=True,
-            first_output_timeout=GREETING_SECONDS,
-        )
-        pump = Pump(stream, dialer.dial, redial_for=SECONDS)
-        pumping = asyncio.create_task(pump.run(self._take))
-        waiting = asyncio.create_task(self._over.wait())
-        await asyncio.wait({pumping, waiting}, timeout=GREETING_SECONDS + SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if not pumping.done():
-            with contextlib.suppress(Exception):
-                await pump.terminate()
-            await asyncio.wait({pumping}, timeout=_CLOSING_SECONDS)
-        if not (self._closed or dialer.over):
-            with contextlib.suppress(SmSshError):
-                await asyncio.to_thread(opening.terminate, self._case.client("ssm"), self._ticket.session_id)
-        with contextlib.suppress(Exception):
-            await pump.close()
-        pumping.cancel()
-        with contextlib.suppress(asyncio.CancelledError, PumpError):
-            await pumping
-        return bytes(self._said)
-
-    async def _take(self, event: ev.Event) -> None:
-        if isinstance(event, ev.DataReceived):
-            self._said += event.data
-            if b"\n" in self._said:
-                self._over.set()
-        elif isinstance(event, (ev.ChannelClosed, ev.HandshakeFailed, ev.DeadlinePassed)):
-            self._closed = isinstance(event, ev.ChannelClosed)
-            self._over.set()
 
 
 def _place(case: Case) -> Place:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 
 from sm_ssh_entry import aws
-from sm_ssh_entry.connect import elsewhere
-from sm_ssh_entry.connect.doctor import login, network, policies
+from sm_ssh_entry.connect import elsewhere, greeting
+from sm_ssh_entry.connect.doctor import network, policies
 from sm_ssh_entry.plane.server import Plane
 from tests.connect.doctor import clinic as clinics
 from tests.connect.doctor.clinic import Clinic
@@ -155,7 +155,7 @@ def dead_agent(clinic: Clinic, _: Patch) -> Iterator[None]:
 
 @contextmanager
 def sshd_down(clinic: Clinic, patch: Patch) -> Iterator[None]:
-    patch.setattr(login, "GREETING_SECONDS", 1.0)
+    patch.setattr(greeting, "SECONDS", 1.0)
     clinic.sshd.stop()
     yield
     clinic.sshd.start()
