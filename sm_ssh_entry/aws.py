@@ -141,18 +141,17 @@ def transfer(s3: Any, way: str, *, path: str, bucket: str, key: str, moved: Call
     Raises:
         OSError: the file cannot be read or written.
     """
-    from s3transfer.manager import TransferManager  # type: ignore[import-untyped]
-    from s3transfer.subscribers import BaseSubscriber  # type: ignore[import-untyped]
+    from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
 
-    class Moved(BaseSubscriber):  # type: ignore[misc]  # s3transfer has no types
-        def on_progress(self, future: Any, bytes_transferred: int, **_: Any) -> None:  # noqa: ARG002 - its signature
-            moved(bytes_transferred)
-
-    with errors_of(action=f"s3:{'PutObject' if way == 'upload' else 'GetObject'}"), TransferManager(s3) as manager:
+    with (
+        errors_of(action=f"s3:{'PutObject' if way == 'upload' else 'GetObject'}"),
+        create_transfer_manager(s3, TransferConfig(preferred_transfer_client="classic")) as manager,
+    ):
+        told = [ProgressCallbackInvoker(moved)]
         future = (
-            manager.upload(path, bucket, key, subscribers=[Moved()])
+            manager.upload(path, bucket, key, subscribers=told)
             if way == "upload"
-            else manager.download(bucket, key, path, subscribers=[Moved()])
+            else manager.download(bucket, key, path, subscribers=told)
         )
         while not future.done():
             if stop.wait(0.05):

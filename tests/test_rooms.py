@@ -35,7 +35,7 @@ LEAF_ARROWS = {
 # checks their signatures with botocore, in the modules named here and nowhere else.
 GATES = {
     "subprocess": {"command.py"},
-    "boto3": set[str](),
+    "boto3": {"aws.py"},
     "botocore": {"aws.py", "plane/validation.py", "plane/signature.py", "plane/agent/signing.py"},
 }
 IMPURE = {

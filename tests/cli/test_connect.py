@@ -18,7 +18,7 @@ def test_print_config(laptop: Laptop, words: list[str]) -> None:
     done = laptop.run("connect", *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0] == (
-        "Host *.sagemaker mi-?????????????????" if len(words) == 1 else "Host j.training.sagemaker"
+        'Host *.sagemaker mi-????????????????? "!*\'*"' if len(words) == 1 else "Host j.training.sagemaker"
     )
     assert "StrictHostKeyChecking yes" in done.stdout
 

@@ -11,7 +11,8 @@ OLD = [sys.executable, "-m", "sm_ssh_entry.cli.old_names"]
 
 
 def test_connect_run_command_and_stop_waiting_by_their_old_names(machine: Machine) -> None:
-    job = machine.job("old-job", "sh", "-c", "echo it began", options=("--wait", "300"))
+    # It outlives the answer to who released it.
+    job = machine.job("old-job", "sh", "-c", "echo it began; exec sleep 4", options=("--wait", "300"))
     job.online()
     done = machine.call([*OLD, "sm-local-ssh-training", "connect", "old-job", "-T", "echo reached $START_SSH"])
     assert done.stdout == "reached true\n", done.stderr
@@ -27,7 +28,7 @@ def test_connect_run_command_and_stop_waiting_by_their_old_names(machine: Machin
     done = machine.call([*OLD, "sm-local-ssh-training", "stop-waiting"])
     assert done.returncode == 0, done.stderr
     job.saw("it began")
-    assert job.end() == 0
+    assert job.end(timeout=60) == 0
 
 
 def test_deregistration_by_its_old_name_says_what_would_go(machine: Machine) -> None:

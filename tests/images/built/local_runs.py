@@ -125,11 +125,6 @@ def docker_that(folder: Path, script: str) -> Iterator[dict[str, str]]:
     yield {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 
-def node_id(job: Job) -> str:
-    """Wait until a job says which node it is."""
-    return job.saw(r"sm-ssh connect (mi-[0-9a-f]{17})").group(1)
-
-
 def words_of(log: str, node: str = "algo-1") -> str:
     """Return what one node printed, without our own lines."""
     lines = [re.sub(rf"^{node} +\| ", "", line) for line in log.splitlines() if line.startswith(node)]

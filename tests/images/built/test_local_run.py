@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.images.built import engine, family
-from tests.images.built.local_runs import PYTHON, Runs, docker_that, node_id, words_of
+from tests.images.built.local_runs import PYTHON, Runs, docker_that, words_of
 
 pytestmark = pytest.mark.images(family.BASE_12)
 
@@ -228,9 +228,9 @@ def test_endpoint_serves_is_logged_in_to_and_stops(
     assert url.endswith(f":{port}") == (where == "this port")
     with urllib.request.urlopen(urllib.request.Request(f"{url}/invocations", data=b"{}"), timeout=20) as answer:
         assert answer.read() == b"iris"
-    identity = node_id(job)
-    assert runs.machine.run("wait", identity, "--timeout", "30").returncode == 0, job.log
-    done = runs.ssh(identity, "cat /opt/ml/model/name; touch /opt/ml/model/new")
+    host = f"{name}.inference.sagemaker"
+    assert runs.machine.run("wait", host, "--timeout", "30").returncode == 0, job.log
+    done = runs.ssh(host, "cat /opt/ml/model/name; touch /opt/ml/model/new")
     assert done.stdout == "iris"
     assert "Read-only file system" in done.stderr
     job.process.send_signal(signal.SIGINT)
