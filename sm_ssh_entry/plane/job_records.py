@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from sm_ssh_entry.contract import TAG_RESOURCE_KIND, TAG_RESOURCE_NAME
 from sm_ssh_entry.plane import local_role, sagemaker_records
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.kinds import APP, APP_TYPE, DOMAIN, VARIANT
 from sm_ssh_entry.plane.opt_ml import INSTANCE_TYPE
+from sm_ssh_entry.plane.sessions import active
 from sm_ssh_entry.plane.store import Store
 from sm_ssh_entry.plane.studio_tables import IN_SERVICE
 
@@ -74,7 +76,19 @@ def note(store: Store, fields: Mapping[str, Any]) -> dict[str, str]:
     status = fields["job_status"]
     if status not in STATUSES:
         raise AwsError("ValidationException", f"A job's status is one of {', '.join(STATUSES)}.")
-    return {"arn": _CHANGE[kind](store, one, status, fields.get("failure", "")), "status": status}
+    arn = _CHANGE[kind](store, one, status, fields.get("failure", ""))
+    if status not in _RUNNING:
+        _end_sessions(store, one)
+    return {"arn": arn, "status": status}
+
+
+def _end_sessions(store: Store, one: Record) -> None:
+    """End the sessions into a job's containers, which are gone: nobody need wait until their agents are missed."""
+    for session in active(store.sessions.values()):
+        node = store.nodes.get(session.node_id, one.region)
+        tags = node.tags if node else {}
+        if session.link and (tags.get(TAG_RESOURCE_KIND), tags.get(TAG_RESOURCE_NAME)) == (one.kind, one.name):
+            session.link.end("The container has ended.")
 
 
 def _job(

@@ -258,7 +258,7 @@ def test_an_agent_that_is_gone_is_said_and_the_port_stays(machine: Machine, log:
     gone = machine.job("goes", "sleep", "900")
     gone.online()
     with serving(echo) as port, forwarding(machine, gone.host, f"0:{port}", log=log) as forward:
-        # In good order, so that its agent says goodbye: of one that was killed the service learns a minute later.
+        # In good order: the service hears that the container has ended. It would miss a killed one a minute later.
         gone.process.terminate()
         gone.end(60)
         forward.saw("the session is over")

@@ -139,7 +139,7 @@ def test_a_new_node_of_the_same_name_is_the_one_that_is_reached(machine: Machine
     first.online()
     assert ssh(machine, first.host, "echo $LIFE").stdout == "one\n"
     assert master(machine, first)
-    # In good order: its agent ends its sessions. One that just vanishes leaves that to the service, within a minute.
+    # In good order: the service ends its sessions. One that just vanishes is missed within a minute.
     first.process.send_signal(signal.SIGTERM)
     first.end()
     second = machine.job("reborn", "sleep", "600", options=("--env", "LIFE=two"))
