@@ -14,7 +14,7 @@ from tests.end_to_end.machine import Machine
 # Messages of 1,024 bytes as the official agent sends them, but 4 ms apart instead of 1: at the full pace a session
 # costs half a core where agent, service and laptop are one machine, and two cores do not carry eight.
 PACE_MILLISECONDS = 4
-PACED_MEGABYTES = 12
+PACED_MEGABYTES = 24
 FULL_MEGABYTES = 128
 SESSIONS = (1, 2, 4, 8)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections.abc import Iterator
 
 from tests.bench import beside
@@ -42,12 +41,9 @@ def logins(machine: Machine) -> list[Row]:
 
 @contextlib.contextmanager
 def _node(machine: Machine, image: str) -> Iterator[str]:
-    run = [*SM_SSH, "local", "run", "--image", image, "--name", _NAME, "--", "sh", "-c", _PREPARE]
-    job = subprocess.Popen(run, env=machine.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    host = f"{_NAME}.training.sagemaker"
+    job = machine.job(_NAME, "sh", "-c", _PREPARE, options=("--image", image))
     try:
-        quiet([*SM_SSH, "wait", host], machine.env)
-        yield host
+        quiet([*SM_SSH, "wait", job.host], machine.env)
+        yield job.host
     finally:
-        job.terminate()
-        job.wait(timeout=60)
+        job.kill()

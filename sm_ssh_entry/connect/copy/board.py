@@ -15,7 +15,7 @@ from sm_ssh_entry.errors import SmSshError
 
 # Pieces get shorter towards the end, so that all sessions end together.
 _LONGEST_PIECE = 16 << 20
-_SHORTEST_PIECE = 1 << 20
+_SHORTEST_PIECE = 1 << 18
 _SHARE = 4
 
 
