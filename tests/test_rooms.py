@@ -36,6 +36,8 @@ LEAF_ARROWS = {
 GATES = {
     "subprocess": {"command.py"},
     "boto3": {"aws.py"},
+    # Nobody waits for the SageMaker SDK: 2 to 5 s of import, and a version that must be the user's own.
+    "sagemaker": set[str](),
     "botocore": {"aws.py", "plane/validation.py", "plane/signature.py", "plane/agent/signing.py"},
 }
 IMPURE = {
