@@ -100,9 +100,11 @@ class Container:
         return docker("exec", self.name, *words).stdout
 
     def processes(self) -> list[tuple[str, str]]:
-        """Return state and command line of every process in the container, as the host sees it."""
-        rows = docker("top", self.name, "-eo", "pid,stat,args").stdout.splitlines()[1:]
-        return [(row.split(None, 2)[1], row.split(None, 2)[2]) for row in rows]
+        """Return state and command line of every process in the container, as the host sees it, its first one first."""
+        first = docker("inspect", "--format", "{{.State.Pid}}", self.name).stdout.strip()
+        rows = [row.split(None, 2) for row in docker("top", self.name, "-eo", "pid,stat,args").stdout.splitlines()[1:]]
+        # By number it need not be: those of the host begin anew some day.
+        return [(state, words) for _, state, words in sorted(rows, key=lambda row: row[0] != first)]
 
     @property
     def status(self) -> dict[str, Any]:
