@@ -105,6 +105,11 @@ class UserTerminal:
         """Whether keys are passed on one by one."""
         return not self.attributes()[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the program has."""
+        return self._status.exists()
+
     def end(self, timeout: float = 20.0) -> int:
         """Wait for the program's end and return its status as a shell sees it."""
         try:
