@@ -39,7 +39,7 @@ def opened(image: str, machine: Machine) -> Iterator[World]:
         bad = world.complaints()
     finally:
         world.close()
-    assert bad == [], "world.allow(pattern) is for lines that a test expects"
+    assert bad == [], f"world.allow(pattern) is for lines that a test expects: {bad}"
 
 
 class World:
