@@ -29,11 +29,12 @@ images: setup
 # With an engine, tests run on images that were built for them, so none of those tests may be missing then.
 test: setup
 	@.ci/packages test
+	@.ci/sdks
 	@.ci/engine
 	@$(MAKE) --no-print-directory lint
 	@if ! docker info >/dev/null 2>&1; then exec $(PYTEST); fi; \
 	REGISTRY=sm-ssh-test/ ARTIFACTS=images/artifacts-test AGENT=stand-in AWS_CLI=debian PACKAGES=--packages .ci/images test && \
-	SM_SSH_IMAGES_REQUIRED=1 exec $(PYTEST)
+	SM_SSH_IMAGES_REQUIRED=1 SM_SSH_SDKS_REQUIRED=1 exec $(PYTEST)
 
 lint: setup
 	$(BIN)/ruff check .
@@ -46,4 +47,4 @@ bench: setup
 	@$(BIN)/python -m tests.bench
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .sdk .pytest_cache .mypy_cache .ruff_cache

@@ -21,7 +21,11 @@ ARROWS: dict[str, set[str]] = {
     "connect": {"pump", "wire"},
     "images": set(),
     "plane": {"pump", "wire"},
-    "cli": {"boot", "connect", "images", "sdk", "account", "plane"},
+    # Neither imports boot or connect: it runs their programs.
+    "sdk": set(),
+    "in_script": {"images"},
+    "compat": {"sdk", "in_script"},
+    "cli": {"boot", "connect", "images", "in_script", "sdk", "account", "plane"},
     "__init__": set(),
 }
 LEAF_ARROWS = {
@@ -67,6 +71,7 @@ def tracked() -> list[Path]:
     skip = {
         ".git",
         ".venv",
+        ".sdk",
         "__pycache__",
         ".pytest_cache",
         ".mypy_cache",

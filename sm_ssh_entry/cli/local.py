@@ -15,6 +15,8 @@ COMMANDS: Table = {
     "reset": (_PLANE, "reset", "Make it forget everything."),
     "fault": (_PLANE, "fault", "Make calls of one operation fail or take long."),
     "seed": ("sm_ssh_entry.cli.local_seed", "seed", "Enter managed nodes without containers, for trials."),
+    "jobs": ("sm_ssh_entry.cli.local_jobs", "jobs", "Show what ran, how long, and where its outputs are."),
+    "interrupt": ("sm_ssh_entry.cli.local_jobs", "interrupt", "Take a spot job's machines away, as the service may."),
     "run": ("sm_ssh_entry.cli.local_run", "run_job", "Run a job on the local plane."),
 }
 

@@ -27,6 +27,7 @@ COMMANDS: Table = {
     "doctor": ("sm_ssh_entry.cli.doctor", "doctor", "Check everything that a login needs, and say what to fix."),
     "deregister": ("sm_ssh_entry.cli.deregister", "deregister", "Remove managed nodes that are dead."),
     "completion": ("sm_ssh_entry.cli.completion", "completion", "Print the completion script for a shell."),
+    "rerun": ("sm_ssh_entry.cli.rerun", "rerun", "Run the job's own command again, after an edit."),
     "start-proxy": ("sm_ssh_entry.cli.connect", "start_proxy", "Be the ProxyCommand of ssh."),
     "image": ("sm_ssh_entry.cli.image", "image", "Make container images reachable by ssh."),
     "local": ("sm_ssh_entry.cli.local", "local", "The local control plane, and jobs that run on it."),

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def installed(machine: Machine) -> list[Row]:
-    """``pip install sm-ssh`` into an empty folder, without pip and without compiled files."""
+    """``pip install sm-ssh-entry`` into an empty folder, without pip and without compiled files."""
     target = machine.folder / "installed"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     quiet([*pip, "--target", str(target), str(ROOT)])

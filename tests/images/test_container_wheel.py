@@ -74,7 +74,7 @@ def test_every_name_of_ours_that_is_imported_is_there(archive: zipfile.ZipFile) 
 
 
 def test_its_requirements_are_those_of_the_project() -> None:
-    asked = importlib.metadata.requires("sm-ssh") or []
+    asked = importlib.metadata.requires("sm-ssh-entry") or []
     plain = {one.replace(" ", "") for one in asked if ";" not in one}
     container = {
         one.partition(";")[0].replace(" ", "")

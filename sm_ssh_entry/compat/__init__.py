@@ -1,0 +1,1 @@
+"""Packages under the names of SageMaker SSH Helper, for scripts that import them: docs/moving.md."""
