@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sm_ssh_entry.connect.access import Access, Reach
     from sm_ssh_entry.connect.fleet.listing import Entry, Question
+    from sm_ssh_entry.connect.names import Target
 
 # What fits a terminal's memory; who reads a pipe wants all.
 _ON_TERMINAL = 200
@@ -35,7 +36,7 @@ _ME = "me"
     "--limit", type=click.IntRange(min=0), help="At most so many; 0: all. Default: 200 on a terminal, else all."
 )
 @click.option("--output", type=click.Choice(["table", "plain", "json"]), help="Default: table, in a pipe plain.")
-@click.argument("kinds", nargs=-1, metavar="[KIND.sagemaker]...")
+@click.argument("kinds", nargs=-1, metavar="[KIND.sagemaker | NAME]...")
 def list_nodes(  # noqa: PLR0917 - click hands over the options by name
     regions: tuple[str, ...],
     all_regions: bool,
@@ -49,7 +50,8 @@ def list_nodes(  # noqa: PLR0917 - click hands over the options by name
 ) -> int:
     """List what can be reached, nodes that are Online first, and what runs without having registered.
 
-    KIND.sagemaker, training.sagemaker for one, lists that kind only; sagemaker or nothing lists all.
+    KIND.sagemaker, training.sagemaker for one, lists that kind only; sagemaker or nothing lists all. NAME,
+    my-job.training.sagemaker for one, lists the nodes that the name means, Online or not, and asks for no others.
     """
     from sm_ssh_entry.cli import listed
     from sm_ssh_entry.connect.access import Access
@@ -58,6 +60,17 @@ def list_nodes(  # noqa: PLR0917 - click hands over the options by name
 
     accesses = _accesses(regions, profile, all_regions)
     output = output or ("table" if sys.stdout.isatty() else "plain")
+    named = _named(kinds)
+    if named:
+        chosen = owner or status or older_than is not None or limit is not None
+        if chosen or len(accesses) > 1 or len(named) < len(kinds):
+            raise BadInput("names of nodes go with no kind, no choice and one region", hint="sm-ssh list NAME...")
+        meant = _of_names(accesses[0], named)
+        if output == "json":
+            listed.as_json(meant)
+        else:
+            (listed.table if output == "table" else listed.plain)(meant, regions=False)
+        return 0
     limit = limit if limit is not None else (_ON_TERMINAL if sys.stdout.isatty() else 0)
     owned = whose.me(Access(accesses[0].region, profile)) if owner == _ME else owner
     question = Question(_kinds(kinds), owned, status or "", older_than, limit)
@@ -119,6 +132,24 @@ def _kinds(given: tuple[str, ...]) -> tuple[str, ...]:
     if any(word.lower() in {"sagemaker", "*.sagemaker"} for word in given):
         return ()
     return tuple(dict.fromkeys(names.parse_kind(word) for word in given))
+
+
+def _named(words: tuple[str, ...]) -> list[Target]:
+    """Return what the names of nodes among the words mean."""
+    from sm_ssh_entry.connect import names
+
+    return [target for target in map(names.parse_host, words) if target is not None]
+
+
+def _of_names(access: Access, targets: list[Target]) -> list[Entry]:
+    from sm_ssh_entry.connect import diagnose
+    from sm_ssh_entry.connect.fleet.listing import of_name
+    from sm_ssh_entry.errors import Unreachable
+
+    try:
+        return [entry for target in targets for entry in of_name(access.towards(target), target)]
+    except Unreachable as error:
+        raise diagnose.call_failed(error, access) from error
 
 
 def _accesses(regions: tuple[str, ...], profile: str | None, all_regions: bool) -> list[Access]:

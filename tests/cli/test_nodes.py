@@ -44,6 +44,24 @@ def test_list_of_one_kind_as_json(fleet: Fleet, laptop: Laptop) -> None:
     assert found["registered"]
 
 
+def test_list_of_a_name_shows_its_nodes_and_asks_for_no_others(fleet: Fleet, laptop: Laptop) -> None:
+    lost = fleet.add("t", "algo-1", online=False)
+    second = fleet.add("t", "algo-2", registered=-60)
+    first = fleet.add("t", "algo-1", registered=-7200)
+    fleet.add("other")
+    fleet.add("t", kind="processing")
+    found = json.loads(laptop.run("list", "t.training.sagemaker", "--output", "json").stdout)
+    assert [one["node_id"] for one in found] == [first, second, lost]
+    assert [one["status"] for one in found] == ["Online", "Online", "ConnectionLost"]
+    (one,) = json.loads(laptop.run("list", "algo-2.t.training.sagemaker", "--output", "json").stdout)
+    assert one["name"] == "algo-2.t.training.sagemaker"
+    assert laptop.run("list", second).stdout.splitlines()[1].split()[1] == second
+    assert laptop.run("list", "nobody.training.sagemaker", "--output", "json").stdout == "[]\n"
+    refused = laptop.run("list", "t.training.sagemaker", "training.sagemaker")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "names of nodes go with no kind" in refused.stderr
+
+
 def test_list_on_a_terminal_is_a_table(fleet: Fleet, laptop: Laptop) -> None:
     node_id = fleet.add("t")
     shown = on_a_terminal("list")

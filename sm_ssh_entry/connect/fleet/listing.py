@@ -19,7 +19,9 @@ from sm_ssh_entry.connect import nodes
 from sm_ssh_entry.connect.access import Access
 from sm_ssh_entry.connect.fleet.pace import Pace
 from sm_ssh_entry.connect.fleet.running import Resource, Running
+from sm_ssh_entry.connect.names import Target, rank
 from sm_ssh_entry.connect.nodes import Node
+from sm_ssh_entry.connect.registered import Search
 from sm_ssh_entry.errors import AccessDenied, ServiceError
 
 ONLINE, LOST, UNREGISTERED = "online", "lost", "unregistered"
@@ -178,18 +180,7 @@ class Listing:
     def _entry(self, node: Node) -> Entry:
         if node.kind == "inference" and not node.resource:
             node = replace(node, resource=self._running.endpoint_of(node.tag(contract.TAG_SESSION_ID)))
-        return Entry(
-            name=node.host,
-            kind=node.kind,
-            resource=node.resource,
-            status=node.ping,
-            region=self.region,
-            node=node.label,
-            node_id=node.node_id,
-            owner=node.tag(contract.TAG_OWNER),
-            last_heard=node.last_ping,
-            registered=node.registered,
-        )
+        return _entry_of_node(node, self.region)
 
     def _entry_of(self, resource: Resource) -> Entry:
         return Entry(
@@ -201,6 +192,40 @@ class Listing:
             registered=resource.started,
             native=resource.native,
         )
+
+
+def of_name(access: Access, target: Target) -> list[Entry]:
+    """Return every node that one name means, Online ones first, and of these a job's first node, then the newest.
+
+    Args:
+        access: account and region.
+        target: parsed name.
+
+    Raises:
+        NotFound: the endpoint has no such variant.
+        NotRegistered: its model has no session id.
+    """
+    ssm = access.client("ssm")
+    found = nodes.parallel(lambda node: nodes.with_tags(ssm, node), Search(access, target).matching())
+    if target.kind == "inference":
+        found = [replace(node, resource=target.resource) for node in found]
+    found.sort(key=lambda node: (not node.online, rank(node.label), nodes.newest_first(node)))
+    return [_entry_of_node(node, access.effective_region) for node in found]
+
+
+def _entry_of_node(node: Node, region: str) -> Entry:
+    return Entry(
+        name=node.host,
+        kind=node.kind,
+        resource=node.resource,
+        status=node.ping,
+        region=region,
+        node=node.label,
+        node_id=node.node_id,
+        owner=node.tag(contract.TAG_OWNER),
+        last_heard=node.last_ping,
+        registered=node.registered,
+    )
 
 
 def registered(ssm: Any, question: Question) -> Iterator[Node]:
