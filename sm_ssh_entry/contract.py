@@ -28,6 +28,9 @@ MGS_ENDPOINT = "SM_SSH_MGS_ENDPOINT"
 # Laptop: bytes of one stream message. The official peers use 1024; whether the real gateway takes more is unknown.
 PAYLOAD_BYTES = "SM_SSH_PAYLOAD_BYTES"
 LOCAL_DIR = "SM_SSH_LOCAL_DIR"
+# Laptop: the user's own key by its path; else the first of these below ~/.ssh, the second of which we have made.
+KEY = "SSH_KEY"
+USER_KEYS = ("id_ed25519", "sm-ssh/id_ed25519")
 DEBUG = "SM_SSH_DEBUG"
 
 # Tags of the managed node. AWS allows 256 characters of letters, digits, space and _.:/=+-@ in a value.

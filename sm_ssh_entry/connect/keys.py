@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sm_ssh_entry import command
+from sm_ssh_entry import command, contract
 from sm_ssh_entry.connect import folder, hostkeys, windows_keys
 from sm_ssh_entry.errors import BadInput, KeyRefused, SmSshError
 
-KEY_VARIABLE = "SSH_KEY"
+KEY_VARIABLE = contract.KEY
 ED25519 = "ssh-ed25519"
 _AGENT_KEYS = 3
 _SSH_KEYGEN_HINT = "make a key with: ssh-keygen -t ed25519"
@@ -64,7 +64,8 @@ def existing(identity: str = "") -> tuple[Key, ...]:
         if os.name == "nt" and path.suffix != ".pub" and path.is_file():
             windows_keys.check(path)
         return (_from_file(path),)
-    found = [_from_file(path) for path in (folder.ssh_folder() / "id_ed25519", _own_path()) if path.is_file()]
+    places = [folder.ssh_folder() / name for name in contract.USER_KEYS]
+    found = [_from_file(path) for path in places if path.is_file()]
     return tuple(found) or _agent_keys()
 
 
@@ -80,7 +81,7 @@ def known(keys: Sequence[Key], fingerprints: str) -> Key | None:
 
 
 def _own_path() -> Path:
-    return folder.ssh_folder() / "sm-ssh" / "id_ed25519"
+    return folder.ssh_folder() / contract.USER_KEYS[1]
 
 
 def _from_file(path: Path) -> Key:
