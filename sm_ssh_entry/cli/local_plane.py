@@ -23,8 +23,15 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--port", type=_PORT, default=0, help="Port of the HTTP listener; 0: any free one.")
 @click.option("--tls-port", type=_PORT, default=0, help="Port of the HTTPS listener; 0: any free one.")
 @click.option("--region", default=None, help="Region named to clients; default: AWS_REGION, else us-east-1.")
+@click.option(
+    "--jobs",
+    type=click.Choice(["auto", "containers", "processes", "records"]),
+    default=daemon.DEFAULT_JOBS,
+    show_default=True,
+    help="How submitted jobs run; auto: in containers where an engine answers, else as processes.",
+)
 @click.option("--foreground", is_flag=True, help="Stay until Ctrl-C instead of going to the background.")
-def up(port: int, tls_port: int, region: str | None, *, foreground: bool) -> int:
+def up(port: int, tls_port: int, region: str | None, jobs: str, *, foreground: bool) -> int:
     """Start the local control plane; if one runs already, say so."""
     where = daemon.folder()
     region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or daemon.DEFAULT_REGION
@@ -33,8 +40,8 @@ def up(port: int, tls_port: int, region: str | None, *, foreground: bool) -> int
         click.echo(f"The local control plane runs already, at {state.url} (process {state.pid}).")
         return 0
     if foreground:
-        return daemon.serve(where, port=port, tls_port=tls_port, region=region)
-    state = daemon.start(where, port=port, tls_port=tls_port, region=region)
+        return daemon.serve(where, port=port, tls_port=tls_port, region=region, jobs=jobs)
+    state = daemon.start(where, port=port, tls_port=tls_port, region=region, jobs=jobs)
     click.echo(f"The local control plane runs at {state.url} and {state.tls_url} (process {state.pid}).")
     click.echo('Its clients need: eval "$(sm-ssh local env)"')
     return 0

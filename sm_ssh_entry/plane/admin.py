@@ -39,7 +39,11 @@ _JOB_FIELDS: dict[str, tuple[type, ...]] = {
     "failure": (str,),
     "request": (dict,),
     "native": (bool,),
+    "secondary": (str,),
+    "message": (str,),
+    "members": (dict,),
 }
+_TELL_FIELDS: dict[str, tuple[type, ...]] = {"kind": (str,), "name": (str,), "region": (str,), "word": (str,)}
 _LOG_FIELDS: dict[str, tuple[type, ...]] = {"region": (str,), "group": (str,), "stream": (str,), "events": (list,)}
 _NATIVE_FIELDS: dict[str, tuple[type, ...]] = {"target": (str,), "region": (str,), "port": (int,)}
 _SEED_FIELDS: dict[str, tuple[type, ...]] = {
@@ -97,6 +101,7 @@ class Admin:
             "faults": self._faults,
             "credentials": self._credentials,
             "jobs": self._jobs,
+            "tell": self._tell,
             "native": self._native,
             "logs": self._logs,
             "seed": self._seed,
@@ -170,6 +175,11 @@ class Admin:
         _check(params, _JOB_FIELDS, required=("name", "region"))
         # In a thread: the first one imports moto.
         return dict(await asyncio.to_thread(job_records.note, self._store, params))
+
+    async def _tell(self, params: dict[str, Any]) -> dict[str, Any]:
+        _check(params, _TELL_FIELDS, required=tuple(_TELL_FIELDS))
+        desk = self._store.desk
+        return {"told": desk is not None and await desk.tell(**params)}
 
     async def _native(self, params: dict[str, Any]) -> dict[str, Any]:
         _check(params, _NATIVE_FIELDS, required=("target", "region"))

@@ -74,25 +74,67 @@ def run(job: jobs.Job, box: Box, *, say: Callable[[str], None], out: IO[bytes]) 
         EngineFailed: the engine refuses, in its own words.
     """
     _check(job, box)
+    labels = known(box, say)
+    # Not on Windows: it holds a lock of the kernel's.
+    from sm_ssh_entry.plane import warden
+
+    if warden.sweep(job.folder):
+        say("removed the containers and networks of jobs that had been cut off")
+    with local_job.opened(job) as place:
+        end = run_placed(place, box, labels, say=say, out=out)
+        local_job.close(place, end)
+    return end.status
+
+
+def known(box: Box, say: Callable[[str], None]) -> dict[str, str]:
+    """Return the labels of an image that an engine on this machine has.
+
+    Args:
+        box: what the containers are to be.
+        say: told where the image lacks our layer.
+
+    Raises:
+        ToolMissing: there is no engine, or it is not on this machine.
+        NotFound: it has no such image.
+    """
     if sys.platform == "win32":
         raise ToolMissing("a Windows machine's containers run in a virtual machine", hint=containers.PROCESS_WAY)
     engine.require(hint=containers.PROCESS_WAY)
     labels = labels_of(engine.inspect(box.image))
     if LAYER not in labels:
         say(f"WARNING {box.image} lacks the sm-ssh layer (no label {LAYER}): it runs, but nobody can log in")
-    # Not on Windows: it holds a lock of the kernel's.
+    return labels
+
+
+def run_placed(
+    place: local_job.Place,
+    box: Box,
+    labels: Mapping[str, str],
+    *,
+    say: Callable[[str], None],
+    out: IO[bytes],
+    happened: running.Events | None = None,
+) -> running.End:
+    """Run the containers of a job that has its record and its folder, and return how they ended.
+
+    Args:
+        place: where it runs.
+        box: what its containers are.
+        labels: what ``known`` gave.
+        say: takes one line for the user.
+        out: where the nodes' output goes.
+        happened: requests to stop; None: this process's signals are.
+
+    Raises:
+        EngineFailed: the engine refuses, in its own words.
+    """
     from sm_ssh_entry.plane import warden
 
-    stop_seconds = STOP_SECONDS[job.kind]
-    if warden.sweep(job.folder):
-        say("removed the containers and networks of jobs that had been cut off")
-    with local_job.opened(job) as place:
-        with warden.watched(place, stop_seconds), Shipper(place.state) as shipper:
-            run_ = _Run(place, box, labels, say, out=out, shipper=shipper)
-            end = run_.to_the_end(stop_seconds)
-            containers.give_back(box, place.job.folder)
-        local_job.close(place, end)
-    return end.status
+    stop_seconds = STOP_SECONDS[place.job.kind]
+    with warden.watched(place, stop_seconds), Shipper(place.state) as shipper:
+        end = _Run(place, box, labels, say, out=out, shipper=shipper).to_the_end(stop_seconds, happened)
+        containers.give_back(box, place.job.folder)
+    return end
 
 
 class _Run:
@@ -111,7 +153,7 @@ class _Run:
         self.place, self.job, self.box, self.labels = place, place.job, box, labels
         self.say, self.writer, self._logs = say, LineWriter(out), local_job.log_takers(place, shipper)
 
-    def to_the_end(self, stop_seconds: float) -> running.End:
+    def to_the_end(self, stop_seconds: float, happened: running.Events | None) -> running.End:
         """Take all steps and return how the job ended."""
         job, box = self.job, self.box
         network = containers.make_network(job.name, job.folder, internet=box.internet)
@@ -126,13 +168,13 @@ class _Run:
             made = list(
                 pool.map(lambda one: containers.create(one, box, network, job.folder, published=published), wanted)
             )
-            with running.stop_requests() as happened:
+            with running.stop_requests(happened) as requests:
                 list(pool.map(lambda one: containers.start(one, box), made))
                 nodes = [self._followed(*one) for one in zip(job.node_names, made, strict=True)]
                 with ExitStack() as serving:
                     if job.kind == "inference":
                         serving.enter_context(self._pings(made[0], published=published))
-                    end = running.until_end(nodes, happened, stop_seconds=stop_seconds, say=self.say)
+                    end = running.until_end(nodes, requests, stop_seconds=stop_seconds, say=self.say)
         for one in nodes:
             one.log.join(timeout=jobs.LOG_SECONDS)
             if containers.ran_out_of_memory(one.container):

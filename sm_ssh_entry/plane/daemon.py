@@ -26,6 +26,7 @@ from sm_ssh_entry import command, contract
 from sm_ssh_entry.errors import PlaneDown, ServiceError, SmSshError, TimedOut
 
 DEFAULT_REGION = "us-east-1"
+DEFAULT_JOBS = "auto"
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 _ASK_SECONDS = 5.0
@@ -135,7 +136,9 @@ def ask(state: State, method: str, route: str, params: dict[str, Any] | None = N
     return found
 
 
-def start(where: Path, *, port: int = 0, tls_port: int = 0, region: str = DEFAULT_REGION) -> State:
+def start(
+    where: Path, *, port: int = 0, tls_port: int = 0, region: str = DEFAULT_REGION, jobs: str = DEFAULT_JOBS
+) -> State:
     """Start a plane in the background and wait until it answers.
 
     Args:
@@ -143,13 +146,14 @@ def start(where: Path, *, port: int = 0, tls_port: int = 0, region: str = DEFAUL
         port: port of the HTTP listener; 0: any free one.
         tls_port: port of the HTTPS listener, likewise.
         region: region named to clients.
+        jobs: how jobs run that are asked for through the API: see ``store.Settings``.
 
     Raises:
         PlaneDown: it ended at once.
         TimedOut: it does not answer.
     """
     prepare(where)
-    words = [sys.executable, "-m", "sm_ssh_entry.plane.daemon", str(port), str(tls_port), region]
+    words = [sys.executable, "-m", "sm_ssh_entry.plane.daemon", str(port), str(tls_port), region, jobs]
     with log_file(where).open("wb") as log:
         # In a folder of our own: "-m" puts the working folder on Python's path.
         child = command.spawn(
@@ -214,7 +218,9 @@ def prepare(where: Path) -> None:
     where.chmod(0o700)
 
 
-def serve(where: Path, *, port: int = 0, tls_port: int = 0, region: str = DEFAULT_REGION) -> int:
+def serve(
+    where: Path, *, port: int = 0, tls_port: int = 0, region: str = DEFAULT_REGION, jobs: str = DEFAULT_JOBS
+) -> int:
     """Be the plane until SIGTERM or SIGINT; return the exit status.
 
     Args:
@@ -222,6 +228,7 @@ def serve(where: Path, *, port: int = 0, tls_port: int = 0, region: str = DEFAUL
         port: see ``start``.
         tls_port: see ``start``.
         region: see ``start``.
+        jobs: see ``start``.
 
     Raises:
         BadInput: a port is taken.
@@ -233,39 +240,26 @@ def serve(where: Path, *, port: int = 0, tls_port: int = 0, region: str = DEFAUL
     for _ in _until(_LOCK_SECONDS):
         with _alone(where) as alone:
             if alone:
-                asyncio.run(_serve(where, port, tls_port, region))
+                asyncio.run(_serve(where, port, tls_port, region, jobs))
                 return 0
         if running(where) is not None:
             break
     return _ANOTHER_RUNS
 
 
-async def _serve(where: Path, port: int, tls_port: int, region: str) -> None:
+async def _serve(where: Path, port: int, tls_port: int, region: str, jobs: str) -> None:
     import asyncio
 
     from sm_ssh_entry.plane.server import Plane
+    from sm_ssh_entry.plane.store import Settings
 
-    plane = await Plane.start(port=port, tls_port=tls_port, folder=where, region=region)
+    plane = await Plane.start(port=port, tls_port=tls_port, folder=where, region=region, settings=Settings(jobs=jobs))
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stopped.set)
-    user = plane.credentials.user
-    state = State(
-        pid=os.getpid(),
-        url=plane.url,
-        tls_url=plane.tls_url,
-        ca_file=str(plane.ca_file),
-        bundle_file=str(plane.bundle_file),
-        region=region,
-        started=plane.store.started,
-        instance=plane.instance,
-        token=plane.token,
-        access_key=user.access_key,
-        secret_key=user.secret,
-    )
-    _write(state_file(where), json.dumps(dataclasses.asdict(state), indent=1))
+    _write(state_file(where), json.dumps(dataclasses.asdict(plane.state()), indent=1))
     print(f"sm-ssh: the local control plane listens at {plane.url} and {plane.tls_url}", flush=True)
     try:
         await stopped.wait()
@@ -335,13 +329,13 @@ def _last_line(where: Path) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Be the plane: ``python -m sm_ssh_entry.plane.daemon PORT TLS_PORT REGION``, with stdio on the log already."""
+    """Be the plane: ``python -m sm_ssh_entry.plane.daemon PORT TLS_PORT REGION JOBS``, with stdio on its log."""
     import logging
 
-    port, tls_port, region = sys.argv[1:] if argv is None else argv
+    port, tls_port, region, jobs = sys.argv[1:] if argv is None else argv
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        return serve(folder(), port=int(port), tls_port=int(tls_port), region=region)
+        return serve(folder(), port=int(port), tls_port=int(tls_port), region=region, jobs=jobs)
     except SmSshError as error:
         print(f"{error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), file=sys.stderr)
         return error.exit_code

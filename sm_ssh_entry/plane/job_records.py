@@ -26,6 +26,8 @@ _ENDPOINT_TYPE = "ml.m5.large"
 _NOTEBOOK_TYPE = "ml.t3.medium"
 _BUCKET = "s3://sagemaker-local"
 _RUNNING = ("InProgress", "Stopping")
+# Kinds of jobs by moto's table of their records.
+_TABLES = {"training": "training_jobs", "processing": "processing_jobs", "transform": "transform_jobs"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def note(store: Store, fields: Mapping[str, Any]) -> dict[str, str]:
     Args:
         store: the plane's state.
         fields: ``name``, ``region``, ``kind`` (training if it is missing); for a new one ``nodes``, ``request`` and
-            ``native``, see ``Record``; for a known one ``job_status``, one of ``STATUSES``, and perhaps ``failure``.
+            ``native``, see ``Record``; for a known one ``job_status``, one of ``STATUSES``, and perhaps ``failure``,
+            ``secondary`` with its ``message``, and ``members`` of what Describe answers.
 
     Raises:
         AwsError: ResourceInUse, where one of that name still runs; ResourceNotFound, where there is none to change.
@@ -77,9 +80,60 @@ def note(store: Store, fields: Mapping[str, Any]) -> dict[str, str]:
     if status not in STATUSES:
         raise AwsError("ValidationException", f"A job's status is one of {', '.join(STATUSES)}.")
     arn = _CHANGE[kind](store, one, status, fields.get("failure", ""))
+    job = found(store, kind, one.region, one.name) if kind in _TABLES else None
+    if job is not None:
+        for member, value in (fields.get("members") or {}).items():
+            setattr(job, sagemaker_records.word(member), value)
+        if fields.get("secondary"):
+            _step(job, fields["secondary"], fields.get("message", ""), _now(store), over=status not in _RUNNING)
     if status not in _RUNNING:
         _end_sessions(store, one)
     return {"arn": arn, "status": status}
+
+
+def begin(store: Store, kind: str, region: str, name: str) -> None:
+    """Have the record of a job that was asked for say that it starts; moto's says that it is over at once.
+
+    Args:
+        store: the plane's state.
+        kind: a kind of job.
+        region: its region.
+        name: its name.
+    """
+    one = Record(kind, name, region)
+    job = found(store, kind, region, name)
+    if job is None:
+        raise _unknown(one)
+    _set(job, kind, "InProgress", "")
+    setattr(job, f"{kind}_start_time", None)
+    if kind == "training":
+        job.secondary_status_transitions = []
+        job.model_artifacts = {"S3ModelArtifacts": ""}
+        _step(job, "Starting", "Starting the training job", _now(store), over=False)
+
+
+def found(store: Store, kind: str, region: str, name: str) -> Any:
+    """Return moto's record of a job; None: there is none.
+
+    Args:
+        store: the plane's state.
+        kind: a kind of job.
+        region: its region.
+        name: its name.
+    """
+    return getattr(sagemaker_records.backend(store, region), _TABLES[kind]).get(name)
+
+
+def _step(job: Any, secondary: str, message: str, now: datetime, *, over: bool) -> None:
+    """Add a secondary status to a training job's; the one before it has ended."""
+    steps = list(job.secondary_status_transitions or [])
+    if steps and "EndTime" not in steps[-1]:
+        steps[-1] = steps[-1] | {"EndTime": now}
+    step = {"Status": secondary, "StartTime": now, "StatusMessage": message}
+    job.secondary_status_transitions = [*steps, step | ({"EndTime": now} if over else {})]
+    job.secondary_status = secondary
+    if secondary == "Training" and job.training_start_time is None:
+        job.training_start_time = now
 
 
 def _end_sessions(store: Store, one: Record) -> None:
@@ -114,11 +168,11 @@ def _job(
     return make
 
 
-def _job_change(table: str, word: str) -> Callable[[Store, Record, str, str], str]:
+def _job_change(word: str) -> Callable[[Store, Record, str, str], str]:
     """Return what changes the record of a job."""
 
     def change(store: Store, one: Record, status: str, failure: str) -> str:
-        job = getattr(sagemaker_records.backend(store, one.region), table).get(one.name)
+        job = found(store, one.kind, one.region, one.name)
         if job is None:
             raise _unknown(one)
         _set(job, word, status, failure)
@@ -277,9 +331,9 @@ _CREATE: Mapping[str, Callable[[Store, Record], str]] = {
     "notebook": _notebook,
 }
 _CHANGE: Mapping[str, Callable[[Store, Record, str, str], str]] = {
-    "training": _job_change("training_jobs", "training"),
-    "processing": _job_change("processing_jobs", "processing"),
-    "transform": _job_change("transform_jobs", "transform"),
+    "training": _job_change("training"),
+    "processing": _job_change("processing"),
+    "transform": _job_change("transform"),
     "inference": _endpoint_change,
     "studio": _app_change,
     "notebook": _notebook_change,

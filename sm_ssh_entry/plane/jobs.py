@@ -63,6 +63,7 @@ class Job:
         hyperparameters: the flat string map.
         kind: as in the names by which they are reached: ``training`` and so on.
         native: whether SageMaker's own way in is switched on.
+        submitted: whether its environment is all that its request asked for; else SSH is on by itself.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Job:
     channels: Mapping[str, Path] = field(default_factory=dict)
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     native: bool = False
+    submitted: bool = False
 
     @property
     def node_names(self) -> list[str]:
@@ -161,6 +163,7 @@ def run(
     say: Callable[[str], None],
     out: IO[bytes],
     stop_seconds: float = STOP_SECONDS,
+    happened: running.Events | None = None,
 ) -> running.End:
     """Run a job to its end and return how it ended.
 
@@ -176,6 +179,7 @@ def run(
         say: takes one line for the user.
         out: where the nodes' output goes, each line behind the node's name.
         stop_seconds: the service's 120.
+        happened: requests to stop; None: this process's signals are.
     """
     writer = LineWriter(out)
     for node in job.node_names:
@@ -187,9 +191,9 @@ def run(
             point.parent.mkdir(parents=True, exist_ok=True)
             point.symlink_to(job.channels[channel].resolve(), target_is_directory=True)
         prepare(str(root))
-    with running.stop_requests() as happened:
+    with running.stop_requests(happened) as requests:
         nodes = [_start(job, node, environments[node], writer, logs[node]) for node in job.node_names]
-        end = running.until_end(nodes, happened, stop_seconds=stop_seconds, say=say)
+        end = running.until_end(nodes, requests, stop_seconds=stop_seconds, say=say)
     for one in nodes:
         one.log.join(timeout=LOG_SECONDS)
     return end

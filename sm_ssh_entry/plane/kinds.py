@@ -124,7 +124,8 @@ def requested(job: Job) -> dict[str, str]:
     Args:
         job: the job.
     """
-    return {contract.START_SSH: "true", contract.SSH_SSM_ROLE: ROLE, **job.environment}
+    on = {} if job.submitted else {contract.START_SSH: "true", contract.SSH_SSM_ROLE: ROLE}
+    return {**on, **job.environment}
 
 
 def with_session(job: Job) -> Job:

@@ -82,29 +82,51 @@ def run(
     if job.native:
         job = _with_port(job)
     with opened(job) as place:
-        placed, state = place.job, place.state
-        keys = {"AWS_ACCESS_KEY_ID": state.access_key, "AWS_SECRET_ACCESS_KEY": state.secret_key}
-        plane = client_environment(url=state.url, region=state.region, keys=keys)
-        agent = shlex.split(os.environ.get(contract.AGENT, "")) or STANDIN_AGENT
-        environments = {
-            node: jobs.environment_of(placed, node, plane=plane, arn=place.arn, agent=agent)
-            for node in placed.node_names
-        }
-        say(f"job {job.name}, {counted(job.nodes)}, on {state.url}, files in {placed.folder}")
+        say(f"job {job.name}, {counted(job.nodes)}, on {place.state.url}, files in {place.job.folder}")
         say(how_to_log_in(place))
-        with Shipper(state) as shipper, _native(place, agent, environments):
-            end = jobs.run(
-                placed,
-                arn=place.arn,
-                environments=environments,
-                prepare=prepare,
-                logs=log_takers(place, shipper),
-                say=say,
-                out=out,
-                stop_seconds=stop_seconds,
-            )
+        end = run_placed(place, prepare=prepare, say=say, out=out, stop_seconds=stop_seconds)
         close(place, end)
     return end.status
+
+
+def run_placed(
+    place: Place,
+    *,
+    prepare: Callable[[str], object],
+    say: Callable[[str], None],
+    out: IO[bytes],
+    stop_seconds: float = jobs.STOP_SECONDS,
+    happened: running.Events | None = None,
+) -> running.End:
+    """Run the processes of a job that has its record and its folder, and return how they ended.
+
+    Args:
+        place: where it runs.
+        prepare: puts our scripts below a root folder.
+        say: takes one line for the user.
+        out: where the nodes' output goes.
+        stop_seconds: how long a stop waits before it kills.
+        happened: requests to stop; None: this process's signals are.
+    """
+    placed, state = place.job, place.state
+    keys = {"AWS_ACCESS_KEY_ID": state.access_key, "AWS_SECRET_ACCESS_KEY": state.secret_key}
+    plane = client_environment(url=state.url, region=state.region, keys=keys)
+    agent = shlex.split(os.environ.get(contract.AGENT, "")) or STANDIN_AGENT
+    environments = {
+        node: jobs.environment_of(placed, node, plane=plane, arn=place.arn, agent=agent) for node in placed.node_names
+    }
+    with Shipper(state) as shipper, _native(place, agent, environments):
+        return jobs.run(
+            placed,
+            arn=place.arn,
+            environments=environments,
+            prepare=prepare,
+            logs=log_takers(place, shipper),
+            say=say,
+            out=out,
+            stop_seconds=stop_seconds,
+            happened=happened,
+        )
 
 
 def log_takers(place: Place, shipper: Shipper) -> dict[str, Callable[[bytes], object]]:
@@ -148,7 +170,7 @@ def opened(job: jobs.Job) -> Iterator[Place]:
     job = kinds.with_session(job)
     with _plane(job.folder) as (state, started), _recorded(job, state) as arn:
         instances = {node: kinds.new_instance() for node in job.node_names}
-        yield Place(dataclasses.replace(job, folder=_new_folder(job)), state, started, arn, instances, int(time.time()))
+        yield Place(dataclasses.replace(job, folder=new_folder(job)), state, started, arn, instances, int(time.time()))
 
 
 def close(place: Place, end: running.End) -> None:
@@ -249,7 +271,7 @@ def _native(place: Place, agent: Sequence[str], environments: Mapping[str, Mappi
         yield
 
 
-def _new_folder(job: jobs.Job) -> Path:
+def new_folder(job: jobs.Job) -> Path:
     """Make the folder of this run: an earlier run of the same name keeps its own, with the model that it wrote."""
     folder = job.folder / "jobs" / job.name
     number = 1

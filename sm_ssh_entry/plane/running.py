@@ -44,8 +44,15 @@ Events: TypeAlias = "queue.SimpleQueue[tuple[Node, int] | None]"
 
 
 @contextmanager
-def stop_requests() -> Iterator[Events]:
-    """Note SIGINT and SIGTERM in a queue instead of dying of them."""
+def stop_requests(given: Events | None = None) -> Iterator[Events]:
+    """Note SIGINT and SIGTERM in a queue instead of dying of them.
+
+    Args:
+        given: a queue that somebody else fills: signals are left as they are.
+    """
+    if given is not None:
+        yield given
+        return
     happened: Events = queue.SimpleQueue()
 
     def note(_number: int, _frame: FrameType | None) -> None:

@@ -80,7 +80,7 @@ def call(method: Callable[..., Any], request: Mapping[str, Any]) -> set[str]:
         AwsError: what moto refuses.
     """
     words = set(inspect.signature(method).parameters)
-    given = {_word(member): value for member, value in request.items()}
+    given = {word(member): value for member, value in request.items()}
     try:
         method(**{word: given.get(word) for word in words})
     except Exception as error:
@@ -131,8 +131,8 @@ def create(store: Store, region: str, operation: str, params: Mapping[str, Any])
     elif operation == "CreateCluster":
         _give_instances_ids(made)
     for member, value in params.items():
-        if _word(member) not in taken:
-            setattr(made, _word(member), value)
+        if word(member) not in taken:
+            setattr(made, word(member), value)
     return made
 
 
@@ -174,7 +174,7 @@ async def update_training_job(store: Store, request: Request) -> dict[str, Any]:
             )
         for member, value in request.params.items():
             if member not in ("TrainingJobName", "ResourceConfig"):
-                setattr(job, _word(member), value)
+                setattr(job, word(member), value)
 
     await asyncio.to_thread(update)
     return {"TrainingJobArn": _job_arn(store, request.region, name)}
@@ -241,7 +241,7 @@ def is_running(job: Any) -> bool:
     return any(getattr(job, name, "") in _RUNNING for name in statuses)
 
 
-def _word(member: str) -> str:
+def word(member: str) -> str:
     """Return moto's attribute for a request's member: ``RemoteDebugConfig`` -> ``remote_debug_config``."""
     return _MOTO_SPELLING.get(member) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", member).lower()
 

@@ -16,11 +16,14 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from sm_ssh_entry.plane import ca, gateway, validation
+from sm_ssh_entry.plane import ca, gateway, job_records, validation
 from sm_ssh_entry.plane.admin import Admin
-from sm_ssh_entry.plane.api import Handler
+from sm_ssh_entry.plane.api import AwsError, Handler
 from sm_ssh_entry.plane.credentials import Credential, Credentials
+from sm_ssh_entry.plane.daemon import State
 from sm_ssh_entry.plane.environment import client_environment
+from sm_ssh_entry.plane.execution.desk import Desk
+from sm_ssh_entry.plane.execution.order import Order
 from sm_ssh_entry.plane.faults import Faults
 from sm_ssh_entry.plane.front import MAX_BODY, Front
 from sm_ssh_entry.plane.listeners import BACKLOG, Listeners, listening
@@ -50,12 +53,14 @@ def operations() -> dict[str, Handler]:
         session_api,
         settings,
         studio,
+        submitted,
         tags,
     )
 
     ssm = (activations, describe, documents_api, nodes, run_command_api, session_api, settings, tags)
     table = {f"AmazonSSM.{name}": handler for module in ssm for name, handler in module.OPERATIONS.items()}
-    sagemaker = (components, sagemaker_records, studio)
+    # Behind the records, whose handlers it builds on and takes the place of.
+    sagemaker = (components, sagemaker_records, studio, submitted)
     table |= {f"SageMaker.{name}": handler for module in sagemaker for name, handler in module.OPERATIONS.items()}
     table |= {f"Logs_20140328.{name}": handler for name, handler in cloudwatch.OPERATIONS.items()}
     return table | {f"EC2WindowsMessageDeliveryService.{name}": one for name, one in messages.OPERATIONS.items()}
@@ -167,6 +172,23 @@ class Plane:
         """Return where the plane is and what it holds, in numbers."""
         return self._admin.status()
 
+    def state(self) -> State:
+        """Return what the state file says, and runners are told; it holds keys."""
+        user = self.credentials.user
+        return State(
+            pid=os.getpid(),
+            url=self.url,
+            tls_url=self.tls_url,
+            ca_file=str(self.ca_file),
+            bundle_file=str(self.bundle_file),
+            region=self.region,
+            started=self.store.started,
+            instance=self.instance,
+            token=self.token,
+            access_key=user.access_key,
+            secret_key=user.secret,
+        )
+
     async def reset(self) -> None:
         """Forget everything but the user's key, in moto too; channels and sessions are closed."""
         self.store.reset()
@@ -205,6 +227,8 @@ class Plane:
             await web.SockSite(self._runner, tls, ssl_context=authority.certify(*ca.NAMES), backlog=BACKLOG).start()
             self.url = f"http://{HOST}:{plain.getsockname()[1]}"
             self.tls_url = f"https://{HOST}:{tls.getsockname()[1]}"
+            self.store.desk = Desk(self.store.settings.jobs, self._folder, self.state, self._crashed)
+            self.store.on_reset.append(self.store.desk.close)
             sockets.pop_all()
 
     def _application(self, own_routes: Callable[[web.Application], None]) -> web.Application:
@@ -213,6 +237,12 @@ class Plane:
         gateway.add_routes(app, self.store)
         app.router.add_route("*", "/{path:.*}", Front(self.store, operations(), self.moto).handle)
         return app
+
+    def _crashed(self, order: Order, last: str) -> None:
+        with contextlib.suppress(AwsError):
+            reason = f"InternalServerError: the runner ended: {last}"
+            fields = {"kind": order.kind, "name": order.name, "region": order.region, "job_status": "Failed"}
+            job_records.note(self.store, fields | {"failure": reason, "secondary": "Failed"})
 
     def _about(self) -> dict[str, Any]:
         return {

@@ -17,6 +17,7 @@ from sm_ssh_entry.plane.tokens import Tokens
 
 if TYPE_CHECKING:
     from sm_ssh_entry.plane.components import Component
+    from sm_ssh_entry.plane.execution.desk import Desk
     from sm_ssh_entry.plane.run_command import Command
     from sm_ssh_entry.plane.sessions import Session
 
@@ -50,6 +51,8 @@ class Settings:
         session_lost_grace: the same while the node's control channel is gone too: its network is, not its worker.
         session_stall: a peer that does not read for so long no longer holds up the other one; what it misses is sent
             again when it reads on.
+        jobs: how jobs and endpoints run that are asked for through the API: one of ``execution.order.MODES``; a plane
+            within another program keeps records of them only.
     """
 
     ping_timeout: float = 900.0
@@ -65,6 +68,7 @@ class Settings:
     session_agent_grace: float = 5.0
     session_lost_grace: float = 60.0
     session_stall: float = 20.0
+    jobs: str = "records"
 
 
 @dataclass
@@ -332,6 +336,8 @@ class Store:
         self.components: dict[tuple[str, str], Component] = {}
         # Called by reset() before the tables are emptied: whoever holds sockets or tasks closes them here.
         self.on_reset: list[Callable[[], None]] = []
+        # Set once the plane listens, for runners have to reach it; None: nothing runs.
+        self.desk: Desk | None = None
 
     def _now(self) -> float:
         return self.clock()

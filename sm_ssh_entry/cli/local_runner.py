@@ -1,0 +1,32 @@
+"""The program that the plane starts for each job: the one place that knows both the plane and the container's half."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# What would win over what the plane's environment sets.
+_OTHERS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+
+
+def main() -> int:
+    """Take an order from standard input and run it; everything else comes from there as well."""
+    from sm_ssh_entry.boot import layout
+    from sm_ssh_entry.plane.execution import order, runner
+    from sm_ssh_entry.plane.execution.work import Work, environment
+
+    # Unbuffered: a thread that waits for more of it must hold no lock when the process ends.
+    with open(0, "rb", buffering=0, closefd=False) as words:
+        line = words.readline()
+        if not line:
+            return 0
+        given = order.read(line)
+        for name in _OTHERS:
+            os.environ.pop(name, None)
+        os.environ.update(environment(given))
+        runner.run(Work(given, words, layout.install))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""What a runner has to work with: its order, what it is told meanwhile, the plane's S3, the record that it keeps."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+from sm_ssh_entry import aws, engine
+from sm_ssh_entry.errors import PlaneDown, ServiceError, SmSshError, ToolMissing
+from sm_ssh_entry.plane import container_job, daemon, jobs, kinds, local_job, running
+from sm_ssh_entry.plane.containers import Box
+from sm_ssh_entry.plane.environment import client_environment
+from sm_ssh_entry.plane.execution.order import STOP, Order
+
+# What the plane's end is called among the reasons for a stop, and the end of a job's time.
+GONE, OVERTIME = "gone", "overtime"
+
+
+class Failed(Exception):
+    """What ends a job as Failed; its text is the failure reason as the service words it."""
+
+
+class Stopped(Exception):
+    """A stop was asked for before the containers ran, or after they had."""
+
+
+class Work:
+    """One order under way.
+
+    Args:
+        order: the order.
+        words: where the desk's words come from, line by line; its end is the plane's.
+        prepare: puts our scripts below a root folder, for jobs as processes.
+
+    Attributes:
+        stopping: why it is to stop: a word of ``order``, ``GONE`` or ``OVERTIME``; ``""``: it is not.
+        happened: the same as ``running.until_end`` takes it.
+    """
+
+    def __init__(self, order: Order, words: IO[bytes], prepare: Callable[[str], object]) -> None:
+        self.order = order
+        self.stopping = ""
+        self.happened: running.Events = queue.SimpleQueue()
+        self._prepare = prepare
+        self._words = words
+        self._others: dict[str, Callable[[str], object]] = {}
+        self._timer: threading.Timer | None = None
+        threading.Thread(target=self._listen, name="desk", daemon=True).start()
+
+    @cached_property
+    def s3(self) -> Any:
+        """The plane's S3."""
+        return self.client("s3")
+
+    def client(self, service: str) -> Any:
+        """Return a client of the plane; the runner's environment names it.
+
+        Args:
+            service: botocore's name of it.
+        """
+        return aws.client(service, region=self.order.region)
+
+    def say(self, line: str) -> None:
+        """Write a line to the runner's log."""
+        print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+    def note(self, status: str, *, failure: str = "", secondary: str = "", message: str = "", **members: Any) -> None:
+        """Write into the record how it stands; a plane that is gone has none.
+
+        Args:
+            status: AWS's word, ``InProgress`` for one.
+            failure: the reason why it failed.
+            secondary: a training job's secondary status.
+            message: what its transition says.
+            members: further members of what Describe answers, ``ModelArtifacts`` for one.
+        """
+        order = self.order
+        fields: dict[str, Any] = {"kind": order.kind, "name": order.name, "region": order.region}
+        fields |= {"job_status": status, "failure": failure, "secondary": secondary, "message": message}
+        with contextlib.suppress(PlaneDown, ServiceError):
+            daemon.ask(order.state, "POST", "jobs", fields | {"members": members})
+
+    def on(self, word: str, act: Callable[[str], object]) -> None:
+        """Have a word of the desk's acted upon, in a thread.
+
+        Args:
+            word: its first word.
+            act: takes what stands behind it.
+        """
+        self._others[word] = act
+
+    def stop(self, why: str) -> None:
+        """Stop what runs; the first reason counts, the second request kills.
+
+        Args:
+            why: see ``stopping``.
+        """
+        self.stopping = self.stopping or why
+        self.happened.put(None)
+        if why == GONE:
+            self.happened.put(None)
+
+    def limit(self, seconds: float) -> None:
+        """Stop what runs when so much time is over.
+
+        Args:
+            seconds: from now.
+        """
+        self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self.stop, (OVERTIME,))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def unlimit(self) -> None:
+        """Forget the limit."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def check(self) -> None:
+        """Let a stop happen here.
+
+        Raises:
+            Stopped: one was asked for.
+        """
+        if self.stopping:
+            raise Stopped(self.stopping)
+
+    def in_containers(self) -> bool:
+        """Whether this machine's engine runs jobs.
+
+        Raises:
+            Failed: jobs are to run in containers, and no engine answers.
+        """
+        if self.order.mode == "processes":
+            return False
+        try:
+            engine.require(hint="")
+        except ToolMissing as error:
+            if self.order.mode == "containers":
+                raise Failed(f"InternalServerError: {error.message}") from error
+            return False
+        return True
+
+    def place(self, job: jobs.Job) -> local_job.Place:
+        """Give a job a folder of its own.
+
+        Args:
+            job: the job; its folder is the plane's.
+        """
+        instances = {node: kinds.new_instance() for node in job.node_names}
+        placed = dataclasses.replace(job, folder=local_job.new_folder(job))
+        return local_job.Place(
+            placed, self.order.state, started=False, arn=self.order.arn, instances=instances, began=int(time.time())
+        )
+
+    def run(self, place: local_job.Place, box: Box | None) -> running.End:
+        """Run a job's nodes to their end.
+
+        Args:
+            place: what ``place`` gave, with its channels' folders filled.
+            box: what its containers are; None: processes.
+
+        Raises:
+            Failed: there is no such image, or no such program in it.
+        """
+        out = sys.stdout.buffer
+        try:
+            if box is None:
+                return local_job.run_placed(place, prepare=self._prepare, say=self.say, out=out, happened=self.happened)
+            labels = container_job.known(box, self.say)
+            return container_job.run_placed(place, box, labels, say=self.say, out=out, happened=self.happened)
+        except SmSshError as error:
+            raise Failed(f"ClientError: {error.message}") from error
+
+    def folder(self) -> Path:
+        """Return the plane's folder."""
+        return Path(self.order.folder)
+
+    def _listen(self) -> None:
+        for line in self._words:
+            word, _, rest = line.decode(errors="replace").strip().partition(" ")
+            if word in self._others:
+                threading.Thread(target=self._others[word], args=(rest,), name=word, daemon=True).start()
+            else:
+                self.stop(word or STOP)
+        self.stop(GONE)
+
+
+def environment(order: Order) -> dict[str, str]:
+    """Return the variables by which this process's AWS clients use the plane.
+
+    Args:
+        order: the order.
+    """
+    state = order.state
+    keys = {"AWS_ACCESS_KEY_ID": state.access_key, "AWS_SECRET_ACCESS_KEY": state.secret_key}
+    return client_environment(url=state.url, region=order.region, keys=keys)
