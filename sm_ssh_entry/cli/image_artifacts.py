@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Callable[..., Any])
 _ARCHES = ("amd64", "arm64")
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-_COMPONENTS = ("wheels", "agent", "aws-cli", "packages")
+_COMPONENTS = ("wheels", "programs", "agent", "aws-cli", "packages")
 _FOLDER = Path("images") / "artifacts"
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _OUTPUT = click.option("--output", type=click.Choice(["plain", "json"]), default="plain", show_default=True)

@@ -13,7 +13,7 @@ from sm_ssh_entry.images.distribution import AWS_CLI, PACKAGES
 from sm_ssh_entry.images.locks import Locks
 from sm_ssh_entry.images.manifest import Manifest
 from sm_ssh_entry.images.parallel import fetch_all
-from sm_ssh_entry.images.sources import AGENT, DEBIAN, OFFICIAL, STAND_IN, WHEELS, Part, Sources
+from sm_ssh_entry.images.sources import AGENT, DEBIAN, OFFICIAL, PROGRAMS, STAND_IN, WHEELS, Part, Sources
 from sm_ssh_entry.images.storage import sha256_of, write_whole
 
 ABOUT = "about.json"
@@ -87,6 +87,8 @@ def find(wanted: Wanted, sources: Sources) -> list[Part]:
         sources.system(name)  # a slip of the pen is told before anything is fetched
     if WHEELS in wanted.components:
         parts.append(sources.wheels())
+    if PROGRAMS in wanted.components:
+        parts += [sources.programs(arch) for arch in wanted.arches]
     if AGENT in wanted.components:
         parts += [sources.agent(arch, wanted.agent) for arch in wanted.arches]
     if AWS_CLI in wanted.components:

@@ -21,7 +21,7 @@ class Entry:
     """One file.
 
     Args:
-        component: ``wheels``, ``agent``, ``aws-cli`` or ``packages``.
+        component: ``wheels``, ``programs``, ``agent``, ``aws-cli`` or ``packages``.
         source: who publishes it: ``pypi``, ``official``, ``stand-in``, ``debian-12``.
         file: path below the folder of artifacts, with ``/``.
         url: its public address, before any mirror.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from sm_ssh_entry.errors import BadInput
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 ARCHES = ("amd64", "arm64")
 
@@ -79,6 +75,19 @@ class StandIn:
 
 
 @dataclass(frozen=True)
+class Programs:
+    """Programs that come as wheels, one for each processor, and serve every interpreter.
+
+    Args:
+        requirements: their projects.
+        platforms: processor → pip's names of platforms.
+    """
+
+    requirements: tuple[str, ...]
+    platforms: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class System:
     """A base image's system, whose packages are those of a Debian archive, or of an RPM repository.
 
@@ -110,6 +119,7 @@ class Manifest:
     """All of it."""
 
     wheels: Wheels
+    programs: Programs
     agent: Official
     stand_in: StandIn
     aws_cli: Official
@@ -125,7 +135,7 @@ class Manifest:
 
 
 def read(path: Path) -> Manifest:
-    """Read ``artifacts.toml``.
+    """Read ``artifacts.toml``, or the same as JSON.
 
     Args:
         path: the file.
@@ -134,7 +144,7 @@ def read(path: Path) -> Manifest:
         BadInput: it is not there, no TOML, or lacks something.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = parsed(path)
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot read {path}: {error}") from error
     try:
@@ -145,20 +155,46 @@ def read(path: Path) -> Manifest:
         ) from error
 
 
+def parsed(path: Path) -> dict[str, Any]:
+    """Return what a file of that form says.
+
+    JSON is for Pythons that have no parser of TOML: 3.10 of a distribution.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not of that form.
+    """
+    text = path.read_text(encoding="utf-8")
+    found: dict[str, Any]
+    if path.suffix == ".json":
+        found = json.loads(text)
+        return found
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    found = tomllib.loads(text)
+    return found
+
+
 def _manifest(table: Mapping[str, Any]) -> Manifest:
-    wheels, agent = table["wheels"], table["agent"]
+    wheels, programs, agent = table["wheels"], table["programs"], table["agent"]
     stand_in = agent["stand-in"]
     return Manifest(
         Wheels(wheels["index"], wheels["python"], tuple(wheels["requirements"]), tuple(wheels["tools"])),
+        Programs(tuple(programs["requirements"]), _platforms(programs)),
         _official(agent["official"]),
-        StandIn(
-            tuple(stand_in["python"]),
-            tuple(stand_in["requirements"]),
-            {arch: tuple(stand_in["platforms"][arch]) for arch in ARCHES},
-        ),
+        StandIn(tuple(stand_in["python"]), tuple(stand_in["requirements"]), _platforms(stand_in)),
         _official(table["aws-cli"]["official"]),
         {name: _system(name, one) for name, one in table["systems"].items()},
     )
+
+
+def _platforms(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {arch: tuple(table["platforms"][arch]) for arch in ARCHES}
 
 
 def _official(table: Mapping[str, Any]) -> Official:

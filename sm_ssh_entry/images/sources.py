@@ -17,9 +17,9 @@ from sm_ssh_entry.images.manifest import Manifest, Official, System
 from sm_ssh_entry.images.network import Network
 
 AUTO, OFFICIAL, STAND_IN, DEBIAN = "auto", "official", "stand-in", "debian"
-WHEELS, AGENT = "wheels", "agent"
+WHEELS, PROGRAMS, AGENT = "wheels", "programs", "agent"
 _FEW = 2
-COMPONENTS = (WHEELS, AGENT, AWS_CLI, PACKAGES)
+COMPONENTS = (WHEELS, PROGRAMS, AGENT, AWS_CLI, PACKAGES)
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,20 @@ class Sources:
     def wheels(self) -> Part:
         """Return the wheels of the container's half."""
         return self._part(WHEELS, wheels.PYPI, WHEELS, lambda: wheels.resolve(self.manifest.wheels, self.network))
+
+    def programs(self, arch: str) -> Part:
+        """Return the programs that the layer brings along.
+
+        Args:
+            arch: processor.
+        """
+        wanted, base = self.manifest.programs, self.manifest.wheels
+        return self._part(
+            PROGRAMS,
+            wheels.PYPI,
+            f"{PROGRAMS}/{arch}",
+            lambda: wheels.resolve_programs(wanted, base, arch, self.network),
+        )
 
     def agent(self, arch: str, source: str) -> Part:
         """Return the agent for a processor.

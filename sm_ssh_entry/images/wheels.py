@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from sm_ssh_entry import command
 from sm_ssh_entry.errors import ArtifactRefused, SmSshError, ToolMissing, Unreachable
 from sm_ssh_entry.images.lockfile import Entry
-from sm_ssh_entry.images.manifest import StandIn, Wheels
+from sm_ssh_entry.images.manifest import Programs, StandIn, Wheels
 from sm_ssh_entry.images.network import Network
 
 PYPI = "pypi"
@@ -45,6 +45,23 @@ def resolve(wanted: Wheels, network: Network) -> list[Entry]:
     requirements = [*wanted.requirements, *wanted.tools]
     rows = _complete(wanted.index, wanted.python, _PURE, requirements, network)
     return _sized((_entry(row, "wheels", PYPI, "wheels", network) for row in rows), network)
+
+
+def resolve_programs(wanted: Programs, base: Wheels, arch: str, network: Network) -> list[Entry]:
+    """Return the programs that the layer brings along for one processor.
+
+    Args:
+        wanted: what.
+        base: whose index and lowest Python hold for them too.
+        arch: processor.
+        network: asks for sizes.
+
+    Raises:
+        SmSshError: as resolve.
+    """
+    platforms = [word for name in wanted.platforms[arch] for word in ("--platform", name)]
+    rows = _report(base.index, base.python, [*platforms, "--no-deps"], wanted.requirements, network)
+    return _sized((_entry(row, "programs", PYPI, f"programs/{arch}", network) for row in rows), network)
 
 
 def resolve_stand_in(wanted: StandIn, index: str, arch: str, network: Network) -> list[Entry]:

@@ -170,7 +170,7 @@ def _artifacts(request: Request, known: Facts) -> tuple[str, str]:
         raise NotFound(f"no artifacts in {folder}", hint=f"{fetch}, or --artifacts DIR")
     agent = folder / "agent" / arch
     packages = [folder / "packages" / release / arch] if request.internet_free else []
-    for part in (folder / "wheels", folder / "wheel", agent, *packages):
+    for part in (folder / "wheels", folder / "wheel", folder / "programs" / arch, agent, *packages):
         if not part.is_dir():
             raise NotFound(f"the artifacts in {folder} have no {part.relative_to(folder)}", hint=fetch)
     clis = (folder / "aws-cli" / arch, folder / "aws-cli" / release / arch)

@@ -32,7 +32,7 @@ def test_the_first_fetch_brings_all_and_locks_it(world: World, shipped: Path) ->
     }
     assert sums_hold(world.to)
     assert "WARNING agent/amd64: locked as it came" in world.said
-    assert out.splitlines()[-1] == f"9 files are in {world.to}, each with its checksum"
+    assert out.splitlines()[-1] == f"10 files are in {world.to}, each with its checksum"
 
 
 def test_the_second_fetch_asks_nobody(world: World) -> None:
@@ -219,7 +219,7 @@ def test_json_says_it_all(world: World, shipped: Path) -> None:
     code, out = world.fetch("--output", "json")
     found = json.loads(out)
     assert code == 0
-    assert [part["component"] for part in found["parts"]] == ["wheels", "agent", "aws-cli"]
+    assert [part["component"] for part in found["parts"]] == ["wheels", "programs", "agent", "aws-cli"]
     listed = {one["file"]: (one["size"], one["sha256"]) for part in found["parts"] for one in part["files"]}
     locked = {**lockfile.read(shipped), **world.lock}
     assert listed == {name: (locked[name].size, locked[name].sha256) for name in listed}

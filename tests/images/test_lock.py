@@ -32,7 +32,7 @@ def test_lock_fetches_only_what_has_no_checksum_of_its_publisher_s(world: World)
     code, out = world.sm_ssh("lock", "--arch", "amd64", "--for", "debian-12", "--aws-cli", "debian")
     assert code == 0, world.said
     assert f"files are in the lock {world.to}/artifacts.lock" in out
-    assert {entry.component for entry in world.lock.values()} == {"wheels", "agent", "aws-cli", "packages"}
+    assert {entry.component for entry in world.lock.values()} == {"wheels", "programs", "agent", "aws-cli", "packages"}
     assert [name for name in world.there() if not name.startswith("agent/")] == ["artifacts.lock"]
     world.site.asked.clear()
     assert world.fetch("--aws-cli", "debian", "--packages")[0] == 0

@@ -86,7 +86,7 @@ class User:
 
     def fetch(self, *folders: str, about: str = '{"source": "official", "version": "3.3.1"}') -> None:
         """Have artifacts in these folders."""
-        for folder in ("wheels", "wheel", "agent/amd64", *folders):
+        for folder in ("wheels", "wheel", "programs/amd64", "agent/amd64", *folders):
             (self.artifacts / folder).mkdir(parents=True, exist_ok=True)
         (self.artifacts / "SHA256SUMS").touch()
         (self.artifacts / "agent" / "amd64" / "about.json").write_text(about)
@@ -199,7 +199,7 @@ def test_an_image_that_cannot_have_the_layer(
     assert text in done.stdout
 
 
-@pytest.mark.parametrize("lost", ["SHA256SUMS", "wheels", "agent/amd64", ""])
+@pytest.mark.parametrize("lost", ["SHA256SUMS", "wheels", "programs/amd64", "agent/amd64", ""])
 def test_artifacts_that_are_not_there(user: User, lost: str) -> None:
     user.fetch("aws-cli/amd64")
     path = user.artifacts / lost

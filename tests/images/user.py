@@ -18,6 +18,7 @@ from tests.images.index import wheel
 from tests.images.publisher import Publisher
 
 PURE = "py3-none-any.whl"
+PROGRAM = "prog-1.0-py2.py3-none-manylinux_2_17_x86_64.whl"
 AGENT = {"amazon-ssm-agent.deb": b"the agent as a deb" * 999, "amazon-ssm-agent.rpm": b"the agent as an rpm" * 999}
 CLI = b"the command line as a zip" * 999
 TOML = """
@@ -26,6 +27,10 @@ index = "{url}/simple"
 python = "3.10"
 requirements = ["app>=1"]
 tools = ["tool"]
+
+[programs]
+requirements = ["prog"]
+platforms = {{ amd64 = ["manylinux_2_17_x86_64"], arm64 = ["manylinux_2_17_aarch64"] }}
 
 [agent.official]
 version = "3.3.1"
@@ -112,6 +117,7 @@ OFFICIAL = [
     "aws-cli/amd64/about.json",
     "aws-cli/amd64/awscliv2.zip",
     "aws-cli/amd64/awscliv2.zip.sig",
+    f"programs/amd64/{PROGRAM}",
     f"wheel/{container_wheel.FILE}",
     *(f"wheels/{name}-1.0-{PURE}" for name in ("app", "lib", "tool")),
 ]
@@ -124,14 +130,19 @@ def make(world: World, shipped: Path) -> World:
         f"{name}-1.0-{PURE}": wheel(name, "1.0", needs)
         for name, needs in {"app": ["lib"], "lib": [], "tool": []}.items()
     }
+    wheels[PROGRAM] = wheel("prog", "1.0")
     index.publish(site, *wheels.items())
     lockfile.write(
         shipped,
         [
             entry(f"{folder}/{name}", f"{site.url}/files/{name}", content, component=component, source=source)
-            for folder, component, source in (("wheels", "wheels", "pypi"), ("stand-in/amd64", "agent", "stand-in"))
+            for folder, component, source, names in (
+                ("wheels", "wheels", "pypi", ("app", "lib", "tool")),
+                ("programs/amd64", "programs", "pypi", ("prog",)),
+                ("stand-in/amd64", "agent", "stand-in", ("app", "lib")),
+            )
             for name, content in wheels.items()
-            if folder == "wheels" or not name.startswith("tool")
+            if name.partition("-")[0] in names
         ],
     )
     for name, content in AGENT.items():

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent.parent
 # docker-bake.hcl's name for the folder; `make test` fills this one.
 ARTIFACTS = Path(os.environ.get("ARTIFACTS", ROOT / "images" / "artifacts-test"))
 # What a build without AWS CLI and packages takes.
-SMALL = ("wheels", "wheel", "agent")
+SMALL = ("wheels", "wheel", "programs", "agent")
 
 
 def layer(
