@@ -32,6 +32,11 @@ LOCAL_DIR = "SM_SSH_LOCAL_DIR"
 KEY = "SSH_KEY"
 USER_KEYS = ("id_ed25519", "sm-ssh/id_ed25519")
 DEBUG = "SM_SSH_DEBUG"
+# Where a script installs SSH when it runs: a folder of artifacts that came along, and PREFIX=URL words of where to fetch from.
+ARTIFACTS = "SM_SSH_ARTIFACTS"
+MIRRORS = "SM_SSH_MIRRORS"
+# Name of the channel or processing input that brings such a folder.
+ARTIFACTS_NAME = "sm-ssh-artifacts"
 
 # Tags of the managed node. AWS allows 256 characters of letters, digits, space and _.:/=+-@ in a value.
 TAG_OWNER = "SSHOwner"
@@ -54,6 +59,9 @@ NAME_SUFFIX = ".sagemaker"
 
 # Lines that people and tools look for.
 LOG_PREFIX = "[sm-ssh]"
+# What the steps of images/layers say when they fail, on a line of its own.
+LAYER_LINE = "sm-ssh: "
+LAYER_ERROR_PATTERN = r"sm-ssh: ERROR (?P<text>.*?)(?: \(hint: (?P<hint>.*)\))?$"
 LINE_REGISTERED = "Successfully registered the instance with AWS SSM using Managed instance-id: {node_id}"
 
 NODE_ID_PATTERN = r"mi-[0-9a-f]{17}"
@@ -132,3 +140,8 @@ class Paths(NamedTuple):
     def bin(self) -> Path:
         """``sm-ssh-entry`` and ``sm-wait``."""
         return self.home / "bin"
+
+    @property
+    def compat(self) -> Path:
+        """What a script of the user's may import: ``sm_ssh_entry.in_script``, also under its predecessor's name."""
+        return self.home / "compat"

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 
-from sm_ssh_entry import engine
+from sm_ssh_entry import contract, engine
 from sm_ssh_entry.errors import ArtifactRefused, BuildFailed, NoSpace, SmSshError
 
 # Lines of buildx's plain progress: "#7 [installed 2/6] RUN ...", "#7 1.234 what the step says", "#7 ERROR: why".
@@ -25,8 +25,8 @@ _PHASES = {
     "delta": "gathering the layer",
 }
 # What the scripts of our layer say: a phase, or the cause of a failure with what to do.
-_OURS = "sm-ssh: "
-_ERROR = re.compile(rf"{_OURS}ERROR (?P<text>.*?)(?: \(hint: (?P<hint>.*)\))?$")
+_OURS = contract.LAYER_LINE
+_ERROR = re.compile(contract.LAYER_ERROR_PATTERN)
 _CHECKSUM = re.compile(r"checksum", re.IGNORECASE)
 _KEPT_LINES = 20
 _FOREIGN = re.compile(r"exec format error", re.IGNORECASE)
