@@ -114,6 +114,7 @@ def run_placed(
     say: Callable[[str], None],
     out: IO[bytes],
     happened: running.Events | None = None,
+    listening: Callable[[Mapping[str, str]], object] | None = None,
 ) -> running.End:
     """Run the containers of a job that has its record and its folder, and return how they ended.
 
@@ -124,6 +125,7 @@ def run_placed(
         say: takes one line for the user.
         out: where the nodes' output goes.
         happened: requests to stop; None: this process's signals are.
+        listening: told once, when all have started, where each node's serving port is: ``HOST:PORT`` by node.
 
     Raises:
         EngineFailed: the engine refuses, in its own words.
@@ -132,7 +134,8 @@ def run_placed(
 
     stop_seconds = STOP_SECONDS[place.job.kind]
     with warden.watched(place, stop_seconds), Shipper(place.state) as shipper:
-        end = _Run(place, box, labels, say, out=out, shipper=shipper).to_the_end(stop_seconds, happened)
+        run = _Run(place, box, labels, say, out=out, shipper=shipper)
+        end = run.to_the_end(stop_seconds, happened, listening)
         containers.give_back(box, place.job.folder)
     return end
 
@@ -153,11 +156,16 @@ class _Run:
         self.place, self.job, self.box, self.labels = place, place.job, box, labels
         self.say, self.writer, self._logs = say, LineWriter(out), local_job.log_takers(place, shipper)
 
-    def to_the_end(self, stop_seconds: float, happened: running.Events | None) -> running.End:
+    def to_the_end(
+        self,
+        stop_seconds: float,
+        happened: running.Events | None,
+        listening: Callable[[Mapping[str, str]], object] | None,
+    ) -> running.End:
         """Take all steps and return how the job ended."""
         job, box = self.job, self.box
-        network = containers.make_network(job.name, job.folder, internet=box.internet)
-        plane = self._reachable_plane(network)
+        network = containers.make_network(job.name, job.folder, internet=box.internet and not box.isolated)
+        plane = {} if box.isolated else self._reachable_plane(network)
         where = f"containers of {box.image}{'' if box.internet else ' without internet'}"
         self.say(f"job {job.name}, {local_job.counted(job.nodes)}, in {where}, files in {job.folder}")
         if LAYER in self.labels:
@@ -171,6 +179,8 @@ class _Run:
             with running.stop_requests(happened) as requests:
                 list(pool.map(lambda one: containers.start(one, box), made))
                 nodes = [self._followed(*one) for one in zip(job.node_names, made, strict=True)]
+                if listening is not None:
+                    listening({one.name: serving_address(one.container) for one in nodes})
                 with ExitStack() as serving:
                     if job.kind == "inference":
                         serving.enter_context(self._pings(made[0], published=published))
@@ -242,10 +252,18 @@ class _Run:
     def _pings(self, container: str, *, published: bool) -> Any:
         from sm_ssh_entry.plane.serving import Pings
 
-        own = f"{containers.address(container)}:{containers.SERVING_PORT}"
-        where = containers.published(container) if published else own
+        where = containers.published(container) if published else serving_address(container)
         self.say(f"the endpoint's container listens on http://{where}, for this machine only")
         return Pings(where, self.say)
+
+
+def serving_address(container: str) -> str:
+    """Return where this machine reaches a container's serving port: ``HOST:PORT``.
+
+    Args:
+        container: its id.
+    """
+    return f"{containers.address(container)}:{containers.SERVING_PORT}"
 
 
 def labels_of(image: Mapping[str, Any]) -> dict[str, str]:
@@ -278,8 +296,12 @@ def _check(job: jobs.Job, box: Box) -> None:
 def _words(job: jobs.Job, *, layered: bool) -> tuple[Sequence[str], str]:
     """Return the words behind the image and what replaces its entrypoint, as SageMaker starts a container of this kind.
 
-    A processing job's own command replaces the image's entrypoint, and with it ours: ours then stands before it.
+    A processing job's own command replaces the image's entrypoint, and with it ours: ours then stands before it. A
+    submitted job runs what its request says, and nothing else.
     """
+    if job.submitted:
+        words = (*job.entrypoint, *job.argv)
+        return (words[1:], words[0]) if job.entrypoint else (words or _WORDS.get(job.kind, ()), "")
     if job.kind != "processing":
         return job.argv or _WORDS.get(job.kind, ()), ""
     if not job.argv:

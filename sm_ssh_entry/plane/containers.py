@@ -42,6 +42,7 @@ class Box:
         port: port on loopback for an endpoint; 0: any free one.
         internet: whether anything but the plane can be reached.
         multi_model: whether an endpoint has many models.
+        isolated: whether not even the plane is: ``EnableNetworkIsolation``.
     """
 
     image: str
@@ -52,6 +53,7 @@ class Box:
     port: int = 0
     internet: bool = True
     multi_model: bool = False
+    isolated: bool = False
 
     def limits(self) -> list[str]:
         """Return the options that limit a container."""

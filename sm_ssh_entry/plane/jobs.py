@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from sm_ssh_entry import command, contract
 from sm_ssh_entry.errors import BadInput
@@ -30,6 +30,8 @@ MAX_NODES = 64
 CHANNEL_PATTERN = re.compile(r"(?!\.+$)[A-Za-z0-9.\-_]{1,64}")
 # How long the last lines of an ended node may take to be printed.
 LOG_SECONDS = 5.0
+# Our entry in an image.
+_ENTRY = str(contract.Paths().bin / "sm-ssh-entry")
 # The service's own: SIGTERM, this long, SIGKILL (contract page, section 1.3).
 STOP_SECONDS = 120.0
 # What a process needs of this machine to run at all. Everything else would not be there in a container either.
@@ -64,6 +66,8 @@ class Job:
         kind: as in the names by which they are reached: ``training`` and so on.
         native: whether SageMaker's own way in is switched on.
         submitted: whether its environment is all that its request asked for; else SSH is on by itself.
+        entrypoint: what replaces the image's ENTRYPOINT and CMD, before ``argv``; a submitted job's.
+        request: a submitted job's Create request.
     """
 
     name: str
@@ -76,6 +80,8 @@ class Job:
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     native: bool = False
     submitted: bool = False
+    entrypoint: tuple[str, ...] = ()
+    request: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def node_names(self) -> list[str]:
@@ -89,6 +95,20 @@ class Job:
     def log_prefix(self, node: str) -> str:
         """Return what stands before each line of a node's output."""
         return f"{node:<{max(len(name) for name in self.node_names)}} | "
+
+    def command(self, node: str) -> list[str]:
+        """Return the command of a node that is a process: what a request says below /opt/ml lies below its root.
+
+        Args:
+            node: the node.
+        """
+        words = [*self.entrypoint, *self.argv]
+        if not self.submitted:
+            return words
+        if words and words[0] == _ENTRY:
+            # Every node has one of its own before its command.
+            words = words[1:]
+        return [f"{self.root(node)}{word}" if word.startswith("/opt/ml/") else word for word in words]
 
 
 def checked(job: Job) -> Job:
@@ -206,7 +226,7 @@ def _start(
     read_end, write_end = os.pipe()
     with os.fdopen(write_end, "wb") as sink:
         cell = command.spawn(
-            [sys.executable, "-I", "-m", "sm_ssh_entry.plane.cell", entry, *job.argv],
+            [sys.executable, "-I", "-m", "sm_ssh_entry.plane.cell", entry, *job.command(node)],
             env=environment,
             stdout=sink,
             stderr=sink,

@@ -93,7 +93,7 @@ def lay_out(job: Job, node: str, ml: Path, *, arn: str, interface: str, image: I
             channels=tuple(job.channels),
         )
     elif job.kind == "processing":
-        request = _processing_request(job, arn, image)
+        request = _submitted_request(job, arn) if job.submitted else _processing_request(job, arn, image)
         opt_ml.lay_out_processing(ml, node=node, nodes=job.node_names, request=request)
     elif job.kind in SERVING:
         opt_ml.lay_out_serving(ml, multi_model=image.multi_model)
@@ -204,6 +204,14 @@ def _metadata(job: Job, arn: str) -> dict[str, object]:
         "ResourceName": APP,
         "AppImageVersion": "",
     }
+
+
+def _submitted_request(job: Job, arn: str) -> Mapping[str, Any]:
+    """Return the request as the service hands it on: members that it may have and has not are null."""
+    request = {name: value for name, value in job.request.items() if name != "Tags"}
+    optional = ("Environment", "ProcessingInputs", "ProcessingOutputConfig", "StoppingCondition")
+    app = {"ContainerEntrypoint": None, "ContainerArguments": None, **request["AppSpecification"]}
+    return {**dict.fromkeys(optional), **request, "ProcessingJobArn": arn, "AppSpecification": app}
 
 
 def _processing_request(job: Job, arn: str, image: Image) -> Mapping[str, Any]:

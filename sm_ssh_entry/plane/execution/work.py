@@ -8,7 +8,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -160,12 +160,15 @@ class Work:
             placed, self.order.state, started=False, arn=self.order.arn, instances=instances, began=int(time.time())
         )
 
-    def run(self, place: local_job.Place, box: Box | None) -> running.End:
+    def run(
+        self, place: local_job.Place, box: Box | None, listening: Callable[[Mapping[str, str]], object] | None = None
+    ) -> running.End:
         """Run a job's nodes to their end.
 
         Args:
             place: what ``place`` gave, with its channels' folders filled.
             box: what its containers are; None: processes.
+            listening: see ``container_job.run_placed``; of no use to processes.
 
         Raises:
             Failed: there is no such image, or no such program in it.
@@ -175,7 +178,9 @@ class Work:
             if box is None:
                 return local_job.run_placed(place, prepare=self._prepare, say=self.say, out=out, happened=self.happened)
             labels = container_job.known(box, self.say)
-            return container_job.run_placed(place, box, labels, say=self.say, out=out, happened=self.happened)
+            return container_job.run_placed(
+                place, box, labels, say=self.say, out=out, happened=self.happened, listening=listening
+            )
         except SmSshError as error:
             raise Failed(f"ClientError: {error.message}") from error
 
