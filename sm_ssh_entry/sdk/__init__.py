@@ -7,6 +7,6 @@ estimator.fit()
 """
 
 from sm_ssh_entry.sdk.enable import enable_ssh, enabled
-from sm_ssh_entry.sdk.enabled import Enabled
+from sm_ssh_entry.sdk.state import Enabled
 
 __all__ = ["Enabled", "enable_ssh", "enabled"]
