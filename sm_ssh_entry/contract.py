@@ -32,7 +32,7 @@ LOCAL_DIR = "SM_SSH_LOCAL_DIR"
 KEY = "SSH_KEY"
 USER_KEYS = ("id_ed25519", "sm-ssh/id_ed25519")
 DEBUG = "SM_SSH_DEBUG"
-# Where a script installs SSH when it runs: a folder of artifacts that came along, and PREFIX=URL words of where to fetch from.
+# Where a script installs SSH when it runs: a folder of artifacts that came along, and PREFIX=URL words for mirrors.
 ARTIFACTS = "SM_SSH_ARTIFACTS"
 MIRRORS = "SM_SSH_MIRRORS"
 # Name of the channel or processing input that brings such a folder.

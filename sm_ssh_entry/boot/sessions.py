@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sm_ssh_entry.boot import procfs
+from sm_ssh_entry.boot import procfs, status
+from sm_ssh_entry.contract import Paths
 
 # The official agent's process for one session; the kernel keeps 15 characters of a name (protocol page, section 5).
 WORKER = "ssm-session-worker"[:15]
@@ -44,6 +45,25 @@ def logins(port: int, services: int, proc: str = "/proc") -> list[int]:
         return []
     below = procfs.descendants(services, procfs.processes(proc))
     return [process.pid for process in below if (procfs.sockets(process.pid, proc) or set()) & held]
+
+
+def told(paths: Paths, proc: str = "/proc") -> dict[str, float]:
+    """Return how many sessions are open, and when one was last seen to begin or end (epoch seconds), for status.
+
+    sshd writes to its log when it starts, and when a login begins or ends. A session of the agent that is no login
+    leaves no time behind: who asks again and again sees it while it is open.
+
+    Args:
+        paths: where the container keeps its files.
+        proc: root of proc.
+    """
+    found = status.read(paths)
+    count = connected(int(found.get("port") or 0), int(found.get("services") or 0), proc)
+    try:
+        last = (paths.run / "log" / "sshd.log").stat().st_mtime
+    except OSError:
+        last = 0.0
+    return {"open": count, "last": round(last, 3)}
 
 
 class Workers:

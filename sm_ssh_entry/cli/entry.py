@@ -13,7 +13,7 @@ import click
 
 from sm_ssh_entry import __version__, contract
 from sm_ssh_entry.boot import deregister as deregistration
-from sm_ssh_entry.boot import environment, health, hold, keys, log, signals, status, supervise, waiters
+from sm_ssh_entry.boot import environment, health, hold, keys, log, sessions, signals, status, supervise, waiters
 from sm_ssh_entry.contract import Paths
 from sm_ssh_entry.errors import INTERRUPTED, BadInput, SetupFailed, SmSshError, TimedOut
 
@@ -60,7 +60,8 @@ def show(output: str) -> None:
     """Show what became of SSH here: phase, node, port, error, times."""
     found = status.read(_paths())
     if output == "json":
-        click.echo(json.dumps(found or {"phase": "off"}, indent=1))
+        seen = {"sessions": sessions.told(_paths())} if found else {}
+        click.echo(json.dumps({**(found or {"phase": "off"}), **seen}, indent=1))
         return
     for name, value in _rows(found or {"phase": "off"}):
         click.echo(f"{name:<12} {value}")

@@ -18,6 +18,8 @@ from sm_ssh_entry.images import imports
 NAME = "sm_ssh_container"
 FILE = f"{NAME}-{__version__}-py3-none-any.whl"
 _INFO = f"{NAME}-{__version__}.dist-info"
+# What serves a script where the layer is in the image. The rest installs it, or is for where jobs are submitted.
+IN_SCRIPT = ("__init__", "entering", "profiler", "sessions", "telling")
 # The first moment that a zip can name.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -44,8 +46,15 @@ def build(requirements: Sequence[str], python: str, entrypoint: Path) -> bytes:
 
 
 def modules() -> list[Path]:
-    """Return the modules in it: the boot, the container's command line, and what they import."""
-    return imports.closure([*imports.room("boot"), imports.PACKAGE / "cli" / "entry.py"])
+    """Return the modules in it: the boot, the container's command line, what a script imports, and what they import."""
+    return imports.closure(
+        [
+            *imports.room("boot"),
+            imports.PACKAGE / "cli" / "entry.py",
+            *(imports.PACKAGE / "in_script" / f"{name}.py" for name in IN_SCRIPT),
+            imports.PACKAGE / "compat" / "sagemaker_ssh_helper" / "__init__.py",
+        ]
+    )
 
 
 def _metadata(requirements: Sequence[str], python: str) -> str:
