@@ -6,6 +6,7 @@ and the environment of each node -> containers created, started, followed -> the
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -164,7 +165,7 @@ class _Run:
     ) -> running.End:
         """Take all steps and return how the job ended."""
         job, box = self.job, self.box
-        network = containers.make_network(job.name, job.folder, internet=box.internet and not box.isolated)
+        network = containers.make_network(job.name, job.folder, internet=box.internet, isolated=box.isolated)
         plane = {} if box.isolated else self._reachable_plane(network)
         where = f"containers of {box.image}{'' if box.internet else ' without internet'}"
         self.say(f"job {job.name}, {local_job.counted(job.nodes)}, in {where}, files in {job.folder}")
@@ -189,6 +190,7 @@ class _Run:
             one.log.join(timeout=jobs.LOG_SECONDS)
             if containers.ran_out_of_memory(one.container):
                 self.say(f"{one.name} ran out of memory{f': it had {box.memory}' if box.memory else ''}")
+                end = dataclasses.replace(end, out_of_memory=True)
         return end
 
     def _reachable_plane(self, network: Network) -> dict[str, str]:
@@ -232,6 +234,7 @@ class _Run:
         mounts += [
             (source.resolve(), f"/opt/ml/{points[name].relative_to(ml)}", True) for name, source in job.channels.items()
         ]
+        mounts += [(source.resolve(), target, readonly) for source, target, readonly in job.mounts.get(node, ())]
         if "SSL_CERT_FILE" in plane:
             mounts.append((Path(self.place.state.bundle_file), _BUNDLE, True))
         return Wanted(node, words, entrypoint, self._environment(plane), mounts)

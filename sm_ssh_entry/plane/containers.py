@@ -108,7 +108,7 @@ def checked(box: Box) -> Box:
     return box
 
 
-def make_network(job: str, folder: Path, *, internet: bool) -> Network:
+def make_network(job: str, folder: Path, *, internet: bool, isolated: bool = False) -> Network:
     """Make a job's network.
 
     Without a way out there is the host's own address in it and nothing else: the plane, and whatever else this machine
@@ -118,12 +118,15 @@ def make_network(job: str, folder: Path, *, internet: bool) -> Network:
         job: the job's name.
         folder: the job's folder.
         internet: whether it has a way out.
+        isolated: whether not even the host's address is in it, but the job's containers alone.
 
     Raises:
         EngineFailed: the engine refuses.
     """
     name = f"sm-ssh-{job}-{secrets.token_hex(3)}"
-    inner = [] if internet else ["--internal"]
+    inner = [] if internet and not isolated else ["--internal"]
+    # The host then takes no address on its end of the network.
+    inner += ["--opt", "com.docker.network.bridge.inhibit_ipv4=true"] if isolated else []
     engine.docker("network", "create", *inner, "--label", f"{LABEL}={folder}", name)
     ranges = json.loads(engine.docker("network", "inspect", "--format", "{{json .IPAM.Config}}", name))
     gateways = [str(one.get("Gateway", "")).partition("/")[0] for one in ranges or []]

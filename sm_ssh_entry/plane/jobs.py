@@ -21,6 +21,7 @@ from sm_ssh_entry import command, contract
 from sm_ssh_entry.errors import BadInput
 from sm_ssh_entry.plane import kinds, running
 from sm_ssh_entry.plane.cell import KILL
+from sm_ssh_entry.plane.opt_ml import InstanceGroup
 from sm_ssh_entry.plane.streaming import LineWriter, follow
 
 # CreateTrainingJob: pattern and length of TrainingJobName.
@@ -68,6 +69,9 @@ class Job:
         submitted: whether its environment is all that its request asked for; else SSH is on by itself.
         entrypoint: what replaces the image's ENTRYPOINT and CMD, before ``argv``; a submitted job's.
         request: a submitted job's Create request.
+        groups: a training job's instance groups; ``()``: one of all nodes.
+        channel_settings: node -> channel -> what inputdataconfig.json says of it; empty: what ``channels`` needs.
+        mounts: node -> (folder, full path in the container, whether it is read-only), on top of its channels.
     """
 
     name: str
@@ -82,6 +86,9 @@ class Job:
     submitted: bool = False
     entrypoint: tuple[str, ...] = ()
     request: Mapping[str, Any] = field(default_factory=dict)
+    groups: tuple[InstanceGroup, ...] = ()
+    channel_settings: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    mounts: Mapping[str, Sequence[tuple[Path, str, bool]]] = field(default_factory=dict)
 
     @property
     def node_names(self) -> list[str]:
@@ -210,6 +217,12 @@ def run(
                 point.rmdir()
             point.parent.mkdir(parents=True, exist_ok=True)
             point.symlink_to(job.channels[channel].resolve(), target_is_directory=True)
+        for source, target, _ in job.mounts.get(node, ()):
+            link = root / target.lstrip("/")
+            link.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                link.rmdir()
+            link.symlink_to(source.resolve(), target_is_directory=True)
         prepare(str(root))
     with running.stop_requests(happened) as requests:
         nodes = [_start(job, node, environments[node], writer, logs[node]) for node in job.node_names]

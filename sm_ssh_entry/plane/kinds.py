@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sm_ssh_entry import contract
 from sm_ssh_entry.errors import BadInput
 from sm_ssh_entry.plane import opt_ml
+from sm_ssh_entry.plane.opt_ml import InstanceGroup
 
 if TYPE_CHECKING:
     from sm_ssh_entry.plane.jobs import Job
@@ -87,10 +88,10 @@ def lay_out(job: Job, node: str, ml: Path, *, arn: str, interface: str, image: I
         opt_ml.lay_out_training(
             ml,
             node=node,
-            nodes=job.node_names,
+            groups=job.groups or (InstanceGroup(opt_ml.INSTANCE_GROUP, opt_ml.INSTANCE_TYPE, job.node_names),),
             interface=interface,
             hyperparameters=job.hyperparameters,
-            channels=tuple(job.channels),
+            channels=job.channel_settings.get(node) or dict.fromkeys(job.channels, opt_ml.CHANNEL),
         )
     elif job.kind == "processing":
         request = _submitted_request(job, arn) if job.submitted else _processing_request(job, arn, image)

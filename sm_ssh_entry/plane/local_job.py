@@ -40,6 +40,7 @@ class Place:
         arn: the job's ARN.
         instances: node -> id of its machine.
         began: epoch seconds.
+        watch: told each line of a node's output, the node's name first.
     """
 
     job: jobs.Job
@@ -48,6 +49,7 @@ class Place:
     arn: str
     instances: dict[str, str]
     began: int
+    watch: Callable[[str, bytes], object] | None = None
 
 
 def default_name() -> str:
@@ -139,11 +141,24 @@ def log_takers(place: Place, shipper: Shipper) -> dict[str, Callable[[bytes], ob
     takers: dict[str, Callable[[bytes], object]] = {}
     for node, instance in place.instances.items():
         group, stream = kinds.log_stream(place.job, node, arn=place.arn, instance=instance, began=place.began)
-        takers[node] = shipper.stream(group, stream)
+        takers[node] = _watched(shipper.stream(group, stream), place.watch, node)
         if place.job.native and place.job.kind != "studio":
             # Here SageMaker's own agent writes, and clients learn an endpoint's instances from its name.
             shipper.stream(group, f"{stream}/ssm")
     return takers
+
+
+def _watched(
+    take: Callable[[bytes], object], watch: Callable[[str, bytes], object] | None, node: str
+) -> Callable[[bytes], object]:
+    if watch is None:
+        return take
+
+    def both(line: bytes) -> None:
+        take(line)
+        watch(node, line)
+
+    return both
 
 
 def counted(nodes: int) -> str:

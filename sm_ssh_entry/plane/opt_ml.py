@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 FOLDERS = ("code", "checkpoints", "input/config", "input/data", "model", "output/data")
 PROCESSING_FOLDERS = ("config", "output", "processing/input", "processing/output")
 INSTANCE_TYPE = "ml.local"
 INSTANCE_GROUP = "homogeneousCluster"
-_CHANNEL = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
+CHANNEL = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
+
+
+@dataclass(frozen=True)
+class InstanceGroup:
+    """Nodes of one instance type in a training job.
+
+    Args:
+        name: its name.
+        instance_type: ``ml.m5.large`` for one.
+        nodes: its nodes, ``algo-1`` and so on.
+    """
+
+    name: str
+    instance_type: str
+    nodes: Sequence[str]
 
 
 def lay_out(
@@ -34,7 +50,12 @@ def lay_out(
     """
     given = dict(channels or {})
     lay_out_training(
-        ml, node=node, nodes=nodes, interface=interface, hyperparameters=hyperparameters or {}, channels=tuple(given)
+        ml,
+        node=node,
+        groups=(InstanceGroup(INSTANCE_GROUP, INSTANCE_TYPE, nodes),),
+        interface=interface,
+        hyperparameters=hyperparameters or {},
+        channels=dict.fromkeys(given, CHANNEL),
     )
     for name, source in given.items():
         (ml / "input" / "data" / name).symlink_to(source.resolve(), target_is_directory=True)
@@ -44,35 +65,41 @@ def lay_out_training(
     ml: Path,
     *,
     node: str,
-    nodes: Sequence[str],
+    groups: Sequence[InstanceGroup],
     interface: str,
     hyperparameters: Mapping[str, str],
-    channels: Sequence[str],
+    channels: Mapping[str, Mapping[str, str]],
 ) -> None:
     """Make the tree that one node of a training job finds, without what its channels hold.
 
     Args:
         ml: where /opt/ml is.
         node: this node's name.
-        nodes: all nodes of the job.
+        groups: all nodes of the job, in their instance groups.
         interface: see ``lay_out``.
         hyperparameters: the flat string map.
-        channels: names of the input channels.
+        channels: input channel -> what inputdataconfig.json says of it.
     """
+    own = next(group for group in groups if node in group.nodes)
     _make(ml, FOLDERS)
     config = ml / "input" / "config"
     _write(config / "hyperparameters.json", dict(hyperparameters))
-    _write(config / "inputdataconfig.json", dict.fromkeys(channels, _CHANNEL))
+    _write(config / "inputdataconfig.json", {name: dict(said) for name, said in channels.items()})
     _write(
         config / "resourceconfig.json",
         {
             "current_host": node,
-            "current_instance_type": INSTANCE_TYPE,
-            "current_group_name": INSTANCE_GROUP,
+            "current_instance_type": own.instance_type,
+            "current_group_name": own.name,
             # The service sorts as text does: algo-10 stands before algo-2.
-            "hosts": sorted(nodes),
+            "hosts": sorted(name for group in groups for name in group.nodes),
             "instance_groups": [
-                {"instance_group_name": INSTANCE_GROUP, "instance_type": INSTANCE_TYPE, "hosts": sorted(nodes)}
+                {
+                    "instance_group_name": group.name,
+                    "instance_type": group.instance_type,
+                    "hosts": sorted(group.nodes),
+                }
+                for group in groups
             ],
             "network_interface_name": interface,
             "topology": None,

@@ -33,10 +33,17 @@ class Node(Protocol):
 
 @dataclass(frozen=True)
 class End:
-    """How a job ended: the first failed node's status, else 0; and whether somebody had asked it to stop."""
+    """How a job ended: the first failed node's status, else 0; and whether somebody had asked it to stop.
+
+    Args:
+        status: that status.
+        stopped: whether somebody had.
+        out_of_memory: whether the kernel killed a container's process for its memory.
+    """
 
     status: int
     stopped: bool
+    out_of_memory: bool = False
 
 
 # What happens to a running job, in order: a node that ended with its status, or None for a request to stop.

@@ -69,4 +69,5 @@ def _copy(source: IO[bytes], writer: LineWriter, prefix: bytes, seen: Callable[[
             if whole:
                 writer.write(prefix, [line + b"\n" for line in whole])
     if rest:
+        seen(rest)
         writer.write(prefix, [rest + b"\n"])
