@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sm_ssh_entry.contract import TAG_RESOURCE_KIND, TAG_RESOURCE_NAME
-from sm_ssh_entry.plane import local_role, sagemaker_records
+from sm_ssh_entry.plane import local_role, sagemaker_records, tuning_records
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.kinds import APP, APP_TYPE, DOMAIN, VARIANT
 from sm_ssh_entry.plane.opt_ml import INSTANCE_TYPE
@@ -64,6 +64,8 @@ def note(store: Store, fields: Mapping[str, Any]) -> dict[str, str]:
         AwsError: ResourceInUse, where one of that name still runs; ResourceNotFound, where there is none to change.
     """
     kind = fields.get("kind", "training")
+    if kind == tuning_records.KIND:
+        return tuning_records.note(store, fields)
     if kind not in KINDS:
         raise AwsError("ValidationException", f"A job's kind is one of {', '.join(KINDS)}.")
     one = Record(

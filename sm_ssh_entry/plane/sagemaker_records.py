@@ -22,8 +22,6 @@ from sm_ssh_entry.plane.store import Store, partition_of
 _RUNNING = frozenset({"InProgress", "Stopping"})
 # UpdateTrainingJob takes RemoteDebugConfig in these only (contract page, section 3).
 _UPDATABLE = frozenset({"Downloading", "Training"})
-# Training jobs of a tuning job: its name, a number, eight hexadecimal digits.
-_CHILD = re.compile(r"-\d{3,}-[0-9a-f]{8}")
 _MOTO_SPELLING = {"MaxPayloadInMB": "max_payload_in_mb", "VolumeSizeInGB": "volume_size_in_gb"}
 
 
@@ -180,48 +178,6 @@ async def update_training_job(store: Store, request: Request) -> dict[str, Any]:
     return {"TrainingJobArn": _job_arn(store, request.region, name)}
 
 
-async def list_tuning_children(store: Store, request: Request) -> dict[str, Any]:
-    """List the training jobs of a tuning job, newest first: those that are named as its own are.
-
-    Raises:
-        AwsError: ResourceNotFound, InvalidNextToken.
-    """
-    from sm_ssh_entry.plane.paging import page
-
-    name, wanted = request.params["HyperParameterTuningJobName"], request.params.get("StatusEquals")
-
-    def children() -> list[Any]:
-        there = backend(store, request.region)
-        if name not in there.hyper_parameter_tuning_jobs:
-            raise AwsError(
-                "ResourceNotFound",
-                f"Amazon SageMaker can't find a tuning job with ARN "
-                f"{arn(store, request.region, f'hyper-parameter-tuning-job/{name}')}.",
-            )
-        return [
-            job
-            for job in list(there.training_jobs.values())
-            if job.training_job_name.startswith(f"{name}-") and _CHILD.fullmatch(job.training_job_name[len(name) :])
-        ]
-
-    made = list(enumerate(await asyncio.to_thread(children)))
-    found = [(-place, job) for place, job in reversed(made) if wanted in (None, job.training_job_status)]
-    items, token = page(request, found, lambda pair: pair[0], default=10)
-    return {"TrainingJobSummaries": [_child(job) for _, job in items]} | token
-
-
-def _child(job: Any) -> dict[str, Any]:
-    found = {
-        "TrainingJobName": job.training_job_name,
-        "TrainingJobArn": job.arn,
-        "CreationTime": job.creation_time.timestamp(),
-        "TrainingJobStatus": job.training_job_status,
-        "TunedHyperParameters": dict(job.hyper_parameters or {}),
-    }
-    times = {"TrainingStartTime": job.training_start_time, "TrainingEndTime": job.training_end_time}
-    return found | {name: at.timestamp() for name, at in times.items() if at is not None}
-
-
 def _job_arn(store: Store, region: str, name: str) -> str:
     return arn(store, region, f"training-job/{name}")
 
@@ -275,5 +231,4 @@ def refusal(error: Exception) -> AwsError:
 OPERATIONS: dict[str, Handler] = {
     **{operation: creating(operation) for operation in _KINDS},
     "UpdateTrainingJob": update_training_job,
-    "ListTrainingJobsForHyperParameterTuningJob": list_tuning_children,
 }

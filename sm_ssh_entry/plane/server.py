@@ -55,12 +55,13 @@ def operations() -> dict[str, Handler]:
         studio,
         submitted,
         tags,
+        tuning_records,
     )
 
     ssm = (activations, describe, documents_api, nodes, run_command_api, session_api, settings, tags)
     table = {f"AmazonSSM.{name}": handler for module in ssm for name, handler in module.OPERATIONS.items()}
     # Behind the records, whose handlers it builds on and takes the place of.
-    sagemaker = (components, sagemaker_records, studio, submitted)
+    sagemaker = (components, sagemaker_records, studio, submitted, tuning_records)
     table |= {f"SageMaker.{name}": handler for module in sagemaker for name, handler in module.OPERATIONS.items()}
     table |= {f"Logs_20140328.{name}": handler for name, handler in cloudwatch.OPERATIONS.items()}
     return table | {f"EC2WindowsMessageDeliveryService.{name}": one for name, one in messages.OPERATIONS.items()}

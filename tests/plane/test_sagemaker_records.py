@@ -135,8 +135,8 @@ def test_children_of_a_tuning_job(shared_plane: PlaneThread, sagemaker: Any) -> 
         HyperParameterTuningJobName="hp", PaginationConfig={"PageSize": 5}
     )
     found = [one for page in pages for one in page["TrainingJobSummaries"]]
-    assert [one["TrainingJobName"] for one in found] == [f"hp-{number:03}-0123abcd" for number in range(13, 0, -1)]
-    assert found[0]["TrainingJobStatus"] == "InProgress"
+    assert [one["TrainingJobName"] for one in found] == [f"hp-{number:03}-0123abcd" for number in range(1, 14)]
+    assert found[-1]["TrainingJobStatus"] == "InProgress"
     answer = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
         HyperParameterTuningJobName="hp", StatusEquals="InProgress"
     )
