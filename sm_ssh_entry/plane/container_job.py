@@ -166,7 +166,7 @@ class _Run:
         """Take all steps and return how the job ended."""
         job, box = self.job, self.box
         network = containers.make_network(job.name, job.folder, internet=box.internet, isolated=box.isolated)
-        plane = {} if box.isolated else self._reachable_plane(network)
+        plane = {} if box.isolated else reachable_plane(self.place.state, network, self.labels)
         where = f"containers of {box.image}{'' if box.internet else ' without internet'}"
         self.say(f"job {job.name}, {local_job.counted(job.nodes)}, in {where}, files in {job.folder}")
         if LAYER in self.labels:
@@ -179,7 +179,10 @@ class _Run:
             )
             with running.stop_requests(happened) as requests:
                 list(pool.map(lambda one: containers.start(one, box), made))
-                nodes = [self._followed(*one) for one in zip(job.node_names, made, strict=True)]
+                nodes = [
+                    followed(*one, self.writer, job.log_prefix(one[0]), self._logs[one[0]])
+                    for one in zip(job.node_names, made, strict=True)
+                ]
                 if listening is not None:
                     listening({one.name: serving_address(one.container) for one in nodes})
                 with ExitStack() as serving:
@@ -192,31 +195,6 @@ class _Run:
                 self.say(f"{one.name} ran out of memory{f': it had {box.memory}' if box.memory else ''}")
                 end = dataclasses.replace(end, out_of_memory=True)
         return end
-
-    def _reachable_plane(self, network: Network) -> dict[str, str]:
-        """Have the plane listen on the network; return the variables by which a container uses it."""
-        state = self.place.state
-        try:
-            found = daemon.ask(state, "POST", "listen", {"address": network.gateway})
-        except ServiceError as error:
-            reason = error.message.removeprefix("the plane refuses: ")
-            raise ToolMissing(
-                f"the engine's networks are not on this machine, for it is remote, rootless or virtual ({reason})",
-                hint=containers.PROCESS_WAY,
-            ) from error
-        official = self.labels.get(AGENT, "").startswith("official")
-        plane = client_environment(
-            url=_by_name(found["url"]),
-            region=state.region,
-            keys={"AWS_ACCESS_KEY_ID": state.access_key, "AWS_SECRET_ACCESS_KEY": state.secret_key},
-            bundle=_BUNDLE if official else "",
-        )
-        # For a name, SDKs put the bucket's before it, which nobody resolves; for an address they do not.
-        plane["AWS_ENDPOINT_URL_S3"] = found["url"]
-        # Whatever proxy the engine or the image is set up with: the plane is not behind it.
-        plane |= dict.fromkeys(("NO_PROXY", "no_proxy"), f"{NETWORK_NAME},{network.gateway},127.0.0.1,localhost")
-        # The official agent's data channel is always TLS.
-        return plane | ({contract.MGS_ENDPOINT: _by_name(found["tls_url"])} if official else {})
 
     def _wanted(self, node: str, plane: Mapping[str, str]) -> Wanted:
         """Lay out a node's /opt/ml and return its container."""
@@ -235,8 +213,7 @@ class _Run:
             (source.resolve(), f"/opt/ml/{points[name].relative_to(ml)}", True) for name, source in job.channels.items()
         ]
         mounts += [(source.resolve(), target, readonly) for source, target, readonly in job.mounts.get(node, ())]
-        if "SSL_CERT_FILE" in plane:
-            mounts.append((Path(self.place.state.bundle_file), _BUNDLE, True))
+        mounts += certificates(self.place.state, plane)
         return Wanted(node, words, entrypoint, self._environment(plane), mounts)
 
     def _environment(self, plane: Mapping[str, str]) -> dict[str, str]:
@@ -246,12 +223,6 @@ class _Run:
             found["SAGEMAKER_MULTI_MODEL"] = "true"
         return {**plane, **found, **kinds.requested(job)}
 
-    def _followed(self, node: str, container: str) -> ContainerNode:
-        logs, output = engine.spawn("logs", "--follow", container)
-        threading.Thread(target=logs.wait, name=f"logs {node}", daemon=True).start()
-        log = follow(output, self.writer, self.job.log_prefix(node), seen=self._logs[node])
-        return ContainerNode(node, container, log)
-
     def _pings(self, container: str, *, published: bool) -> Any:
         from sm_ssh_entry.plane.serving import Pings
 
@@ -260,13 +231,75 @@ class _Run:
         return Pings(where, self.say)
 
 
-def serving_address(container: str) -> str:
-    """Return where this machine reaches a container's serving port: ``HOST:PORT``.
+def reachable_plane(state: daemon.State, network: Network, labels: Mapping[str, str]) -> dict[str, str]:
+    """Have the plane listen on a network; return the variables by which a container there uses it.
+
+    Args:
+        state: the plane.
+        network: the network.
+        labels: of the container's image.
+
+    Raises:
+        ToolMissing: the engine's networks are not on this machine.
+    """
+    try:
+        found = daemon.ask(state, "POST", "listen", {"address": network.gateway})
+    except ServiceError as error:
+        reason = error.message.removeprefix("the plane refuses: ")
+        raise ToolMissing(
+            f"the engine's networks are not on this machine, for it is remote, rootless or virtual ({reason})",
+            hint=containers.PROCESS_WAY,
+        ) from error
+    official = labels.get(AGENT, "").startswith("official")
+    plane = client_environment(
+        url=_by_name(found["url"]),
+        region=state.region,
+        keys={"AWS_ACCESS_KEY_ID": state.access_key, "AWS_SECRET_ACCESS_KEY": state.secret_key},
+        bundle=_BUNDLE if official else "",
+    )
+    # For a name, SDKs put the bucket's before it, which nobody resolves; for an address they do not.
+    plane["AWS_ENDPOINT_URL_S3"] = found["url"]
+    # Whatever proxy the engine or the image is set up with: the plane is not behind it.
+    plane |= dict.fromkeys(("NO_PROXY", "no_proxy"), f"{NETWORK_NAME},{network.gateway},127.0.0.1,localhost")
+    # The official agent's data channel is always TLS.
+    return plane | ({contract.MGS_ENDPOINT: _by_name(found["tls_url"])} if official else {})
+
+
+def certificates(state: daemon.State, plane: Mapping[str, str]) -> list[tuple[Path, str, bool]]:
+    """Return the mount of the plane's certificates, where a container's environment names them.
+
+    Args:
+        state: the plane.
+        plane: what ``reachable_plane`` gave.
+    """
+    return [(Path(state.bundle_file), _BUNDLE, True)] if "SSL_CERT_FILE" in plane else []
+
+
+def followed(
+    node: str, container: str, writer: LineWriter, prefix: str, seen: Callable[[bytes], object]
+) -> ContainerNode:
+    """Follow a started container's log and return it as a node.
+
+    Args:
+        node: its name.
+        container: its id.
+        writer: where its lines go.
+        prefix: what stands before each of them.
+        seen: told each line.
+    """
+    logs, output = engine.spawn("logs", "--follow", container)
+    threading.Thread(target=logs.wait, name=f"logs {node}", daemon=True).start()
+    return ContainerNode(node, container, follow(output, writer, prefix, seen=seen))
+
+
+def serving_address(container: str, port: int = containers.SERVING_PORT) -> str:
+    """Return where this machine reaches a port of a container's: ``HOST:PORT``.
 
     Args:
         container: its id.
+        port: the port.
     """
-    return f"{containers.address(container)}:{containers.SERVING_PORT}"
+    return f"{containers.address(container)}:{port}"
 
 
 def labels_of(image: Mapping[str, Any]) -> dict[str, str]:

@@ -80,6 +80,7 @@ class Wanted:
         entrypoint: what replaces the image's own; ``""``: nothing does.
         environment: its variables.
         mounts: (source, target, whether it is read-only).
+        port: where it serves, if it does.
     """
 
     node: str
@@ -87,6 +88,7 @@ class Wanted:
     entrypoint: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     mounts: Sequence[tuple[Path, str, bool]] = ()
+    port: int = SERVING_PORT
 
 
 def checked(box: Box) -> Box:
@@ -157,7 +159,7 @@ def create(wanted: Wanted, box: Box, network: Network, folder: Path, *, publishe
     # Values may be secrets: they go through a pipe or the client's own environment, never through its arguments.
     words += ["--env-file", "/dev/stdin", *(word for name in odd for word in ("--env", name))]
     words += [word for mount in wanted.mounts for word in ("--mount", _mount(*mount))]
-    words += ["--publish", f"127.0.0.1:{box.port or ''}:{SERVING_PORT}"] if published else []
+    words += ["--publish", f"127.0.0.1:{box.port or ''}:{wanted.port}"] if published else []
     words += ["--entrypoint", wanted.entrypoint] if wanted.entrypoint else []
     entries = "".join(f"{name}={value}\n" for name, value in file.items())
     return engine.docker("create", *words, box.image, *wanted.words, stdin=entries, env=odd).strip()
@@ -221,9 +223,19 @@ def address(container: str) -> str:
     ).strip()
 
 
-def published(container: str) -> str:
+def published(container: str, port: int = SERVING_PORT) -> str:
     """Return where on this machine a container's serving port is: ``127.0.0.1:PORT``."""
-    return engine.docker("port", container, str(SERVING_PORT)).split()[0]
+    return engine.docker("port", container, str(port)).split()[0]
+
+
+def discard(container: str) -> None:
+    """Remove one container, running or not; one that is gone needs no removal.
+
+    Args:
+        container: its id.
+    """
+    with contextlib.suppress(engine.EngineFailed):
+        engine.docker("rm", "--force", "--volumes", container)
 
 
 def give_back(box: Box, folder: Path) -> None:
