@@ -225,16 +225,25 @@ def run(
             link.symlink_to(source.resolve(), target_is_directory=True)
         prepare(str(root))
     with running.stop_requests(happened) as requests:
-        nodes = [_start(job, node, environments[node], writer, logs[node]) for node in job.node_names]
+        nodes = [start_node(job, node, environments[node], writer, logs[node]) for node in job.node_names]
         end = running.until_end(nodes, requests, stop_seconds=stop_seconds, say=say)
     for one in nodes:
         one.log.join(timeout=LOG_SECONDS)
     return end
 
 
-def _start(
+def start_node(
     job: Job, node: str, environment: Mapping[str, str], writer: LineWriter, log: Callable[[bytes], object]
 ) -> CellNode:
+    """Start one node, whose root is laid out; it is told to stop when the thread that calls this ends.
+
+    Args:
+        job: its job.
+        node: its name.
+        environment: its variables.
+        writer: where its output goes.
+        log: told each line.
+    """
     entry = contract.Paths(str(job.root(node))).bin / "sm-ssh-entry"
     read_end, write_end = os.pipe()
     with os.fdopen(write_end, "wb") as sink:

@@ -49,7 +49,7 @@ class Work:
         self.order = order
         self.stopping = ""
         self.happened: running.Events = queue.SimpleQueue()
-        self._prepare = prepare
+        self.prepare = prepare
         self._words = words
         self._others: dict[str, Callable[[str], object]] = {}
         self._timer: threading.Timer | None = None
@@ -176,7 +176,7 @@ class Work:
         out = sys.stdout.buffer
         try:
             if box is None:
-                return local_job.run_placed(place, prepare=self._prepare, say=self.say, out=out, happened=self.happened)
+                return local_job.run_placed(place, prepare=self.prepare, say=self.say, out=out, happened=self.happened)
             labels = container_job.known(box, self.say)
             return container_job.run_placed(
                 place, box, labels, say=self.say, out=out, happened=self.happened, listening=listening
