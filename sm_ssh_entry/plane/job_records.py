@@ -58,7 +58,8 @@ def note(store: Store, fields: Mapping[str, Any]) -> dict[str, str]:
         store: the plane's state.
         fields: ``name``, ``region``, ``kind`` (training if it is missing); for a new one ``nodes``, ``request`` and
             ``native``, see ``Record``; for a known one ``job_status``, one of ``STATUSES``, and perhaps ``failure``,
-            ``secondary`` with its ``message``, and ``members`` of what Describe answers.
+            ``secondary`` with its ``message``, and ``members`` of what Describe answers. Kinds that SageMaker knows no
+            secondary status of have one here: ``Running``, when their containers start.
 
     Raises:
         AwsError: ResourceInUse, where one of that name still runs; ResourceNotFound, where there is none to change.
@@ -81,13 +82,21 @@ def note(store: Store, fields: Mapping[str, Any]) -> dict[str, str]:
     status = fields["job_status"]
     if status not in STATUSES:
         raise AwsError("ValidationException", f"A job's status is one of {', '.join(STATUSES)}.")
-    arn = _CHANGE[kind](store, one, status, fields.get("failure", ""))
     job = found(store, kind, one.region, one.name) if kind in _TABLES else None
+    if job is not None and not sagemaker_records.is_running(job):
+        # What has ended stays as it is, whoever comes late.
+        return {"arn": str(job.arn), "status": getattr(job, f"{kind}_job_status")}
+    arn = _CHANGE[kind](store, one, status, fields.get("failure", ""))
     if job is not None:
+        job.last_modified_time = _now(store)
         for member, value in (fields.get("members") or {}).items():
             setattr(job, sagemaker_records.word(member), value)
-        if fields.get("secondary"):
-            _step(job, fields["secondary"], fields.get("message", ""), _now(store), over=status not in _RUNNING)
+        now = job.last_modified_time = _now(store)
+        if kind != "training":
+            if fields.get("secondary") == "Running":
+                setattr(job, f"{kind}_start_time", now)
+        elif fields.get("secondary"):
+            _step(job, fields["secondary"], fields.get("message", ""), now, over=status not in _RUNNING)
     if status not in _RUNNING:
         _end_sessions(store, one)
     return {"arn": arn, "status": status}
@@ -134,7 +143,7 @@ def _step(job: Any, secondary: str, message: str, now: datetime, *, over: bool) 
     step = {"Status": secondary, "StartTime": now, "StatusMessage": message}
     job.secondary_status_transitions = [*steps, step | ({"EndTime": now} if over else {})]
     job.secondary_status = secondary
-    if secondary == "Training" and job.training_start_time is None:
+    if secondary in ("Downloading", "Training") and job.training_start_time is None:
         job.training_start_time = now
 
 
@@ -187,7 +196,9 @@ def _job_change(word: str) -> Callable[[Store, Record, str, str], str]:
 
 def _set(job: Any, word: str, status: str, failure: str) -> None:
     setattr(job, f"{word}_job_status", status)
-    setattr(job, "exit_message" if word == "processing" else "failure_reason", failure or None)
+    # What ``local run`` tells of a processing job is what it wrote itself; a runner tells why it failed.
+    said = "exit_message" if word == "processing" and getattr(job, "local", False) else "failure_reason"
+    setattr(job, said, failure or None)
     if status in _RUNNING:
         setattr(job, f"{word}_end_time", None)
     if word == "training":
