@@ -116,7 +116,10 @@ def create(store: Store, region: str, operation: str, params: Mapping[str, Any])
     if known is not None and not _replaceable(known):
         raise AwsError("ResourceInUse", f"{arn(store, region, f'{kind.word}/{name}')} already exists.")
     request = dict(params)
-    if operation == "CreateEndpointConfig":
+    if operation == "CreateTrainingJob":
+        # moto puts a metric of its own into what it is given.
+        request["AlgorithmSpecification"] = dict(params["AlgorithmSpecification"])
+    elif operation == "CreateEndpointConfig":
         _require_models(store, region, there, params)
         # moto wants a model in each variant; one for inference components has none.
         request["ProductionVariants"] = [one for one in params["ProductionVariants"] if "ModelName" in one]
@@ -124,7 +127,9 @@ def create(store: Store, region: str, operation: str, params: Mapping[str, Any])
         request["InstanceGroups"] = [{"ThreadsPerCore": 1, **one} for one in params["InstanceGroups"]]
     taken = call(getattr(there, kind.method), request)
     made = table[name]
-    if operation == "CreateEndpointConfig":
+    if operation == "CreateTrainingJob":
+        made.algorithm_specification = params["AlgorithmSpecification"]
+    elif operation == "CreateEndpointConfig":
         made.production_variants = params["ProductionVariants"]
     elif operation == "CreateCluster":
         _give_instances_ids(made)

@@ -53,6 +53,7 @@ def test_a_training_job_keeps_its_environment_and_remote_debug(sagemaker: Any) -
     assert found["EnableNetworkIsolation"] is True
     assert found["HyperParameters"] == {"a": "1"}
     assert found["ResourceConfig"]["InstanceCount"] == 2
+    assert found["AlgorithmSpecification"] == {"TrainingImage": "image", "TrainingInputMode": "File"}
 
 
 def test_a_name_is_given_once(sagemaker: Any) -> None:
