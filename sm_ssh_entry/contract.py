@@ -28,6 +28,11 @@ MGS_ENDPOINT = "SM_SSH_MGS_ENDPOINT"
 # Laptop: bytes of one stream message. The official peers use 1024; whether the real gateway takes more is unknown.
 PAYLOAD_BYTES = "SM_SSH_PAYLOAD_BYTES"
 LOCAL_DIR = "SM_SSH_LOCAL_DIR"
+# Laptop: what a container of a submitted job may take of this machine, as the engine's options of these names say it.
+LOCAL_MEMORY = "SM_SSH_LOCAL_MEMORY"
+LOCAL_CPUS = "SM_SSH_LOCAL_CPUS"
+LOCAL_SHM_SIZE = "SM_SSH_LOCAL_SHM_SIZE"
+LOCAL_GPUS = "SM_SSH_LOCAL_GPUS"
 # Laptop: the user's own key by its path; else the first of these below ~/.ssh, the second of which we have made.
 KEY = "SSH_KEY"
 USER_KEYS = ("id_ed25519", "sm-ssh/id_ed25519")

@@ -120,6 +120,8 @@ def begin(store: Store, kind: str, region: str, name: str) -> None:
     if kind == "training":
         job.secondary_status_transitions = []
         job.model_artifacts = {"S3ModelArtifacts": ""}
+        # moto has one of its own for every job.
+        job.final_metric_data_list = []
         _step(job, "Starting", "Starting the training job", _now(store), over=False)
 
 

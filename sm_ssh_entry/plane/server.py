@@ -22,6 +22,7 @@ from sm_ssh_entry.plane.api import AwsError, Handler
 from sm_ssh_entry.plane.credentials import Credential, Credentials
 from sm_ssh_entry.plane.daemon import State
 from sm_ssh_entry.plane.environment import client_environment
+from sm_ssh_entry.plane.execution import reasons
 from sm_ssh_entry.plane.execution.desk import Desk
 from sm_ssh_entry.plane.execution.order import Order
 from sm_ssh_entry.plane.faults import Faults
@@ -241,7 +242,7 @@ class Plane:
 
     def _crashed(self, order: Order, last: str) -> None:
         with contextlib.suppress(AwsError):
-            reason = f"InternalServerError: the runner ended: {last}"
+            reason = reasons.internal(f"the runner ended: {last}")
             fields = {"kind": order.kind, "name": order.name, "region": order.region, "job_status": "Failed"}
             job_records.note(self.store, fields | {"failure": reason, "secondary": "Failed"})
 

@@ -74,7 +74,10 @@ def _stop(store: Store, one: _Kind, region: str, name: str) -> None:
         where = sagemaker_records.arn(store, region, f"{one.resource}/{name}")
         raise AwsError("ResourceNotFound", f"Could not find {one.resource.replace('-', ' ')} '{where}'.")
     if not sagemaker_records.is_running(job):
-        raise AwsError("ValidationException", "The request was rejected because the job is in status Stopped.")
+        status = getattr(job, f"{one.kind}_job_status")
+        raise AwsError(
+            "ValidationException", f"The request was rejected because the {one.kind} job is in status {status}."
+        )
     fields = {"kind": one.kind, "name": name, "region": region, "job_status": "Stopping", "secondary": "Stopping"}
     job_records.note(store, fields)
 

@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from sm_ssh_entry.plane.execution import reasons
+
 if TYPE_CHECKING:
     from sm_ssh_entry.plane.execution.work import Work
 
@@ -35,3 +37,7 @@ def run(work: Work) -> None:
         work.note("Failed", failure=str(error), secondary="Failed")
     except Stopped:
         work.note("Stopped", secondary="Stopped")
+    except Exception as error:
+        # Whoever asked for the job learns what the service would say, and our own log has the rest.
+        work.note("Failed", failure=reasons.internal(f"{type(error).__name__}: {error}"), secondary="Failed")
+        raise

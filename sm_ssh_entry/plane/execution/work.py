@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import queue
 import sys
 import threading
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from sm_ssh_entry import aws, engine
-from sm_ssh_entry.errors import PlaneDown, ServiceError, SmSshError, ToolMissing
+from sm_ssh_entry.errors import BadInput, NotFound, PlaneDown, ServiceError, SmSshError, ToolMissing
 from sm_ssh_entry.plane import container_job, daemon, jobs, kinds, local_job, running
 from sm_ssh_entry.plane.containers import Box
 from sm_ssh_entry.plane.environment import client_environment
-from sm_ssh_entry.plane.execution.order import STOP, Order
+from sm_ssh_entry.plane.execution import limits, reasons
+from sm_ssh_entry.plane.execution.order import INTERRUPT, STOP, Order
 
 # What the plane's end is called among the reasons for a stop, and the end of a job's time.
 GONE, OVERTIME = "gone", "overtime"
@@ -53,6 +55,7 @@ class Work:
         self._words = words
         self._others: dict[str, Callable[[str], object]] = {}
         self._timer: threading.Timer | None = None
+        self._began = 0
         threading.Thread(target=self._listen, name="desk", daemon=True).start()
 
     @cached_property
@@ -72,8 +75,13 @@ class Work:
         """Write a line to the runner's log."""
         print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
+    @property
+    def status(self) -> str:
+        """What the service calls a job that has not ended: ``InProgress``, or ``Stopping`` where it is to."""
+        return "Stopping" if self.stopping in (STOP, OVERTIME) else "InProgress"
+
     def note(self, status: str, *, failure: str = "", secondary: str = "", message: str = "", **members: Any) -> None:
-        """Write into the record how it stands; a plane that is gone has none.
+        """Write into the record how it stands; a plane that is gone, or has forgotten the job, has none.
 
         Args:
             status: AWS's word, ``InProgress`` for one.
@@ -82,6 +90,9 @@ class Work:
             message: what its transition says.
             members: further members of what Describe answers, ``ModelArtifacts`` for one.
         """
+        if self.stopping == GONE:
+            # A job of the same name may have been asked for meanwhile.
+            return
         order = self.order
         fields: dict[str, Any] = {"kind": order.kind, "name": order.name, "region": order.region}
         fields |= {"job_status": status, "failure": failure, "secondary": secondary, "message": message}
@@ -98,15 +109,16 @@ class Work:
         self._others[word] = act
 
     def stop(self, why: str) -> None:
-        """Stop what runs; the first reason counts, the second request kills.
+        """Stop what runs; the first reason counts. The plane's end counts more than any other, and kills.
 
         Args:
             why: see ``stopping``.
         """
-        self.stopping = self.stopping or why
-        self.happened.put(None)
-        if why == GONE:
+        if why != GONE and self.stopping:
+            return
+        for _ in range(1 if self.stopping or why != GONE else 2):
             self.happened.put(None)
+        self.stopping = why
 
     def limit(self, seconds: float) -> None:
         """Stop what runs when so much time is over.
@@ -156,9 +168,25 @@ class Work:
         """
         instances = {node: kinds.new_instance() for node in job.node_names}
         placed = dataclasses.replace(job, folder=local_job.new_folder(job))
-        return local_job.Place(
-            placed, self.order.state, started=False, arn=self.order.arn, instances=instances, began=int(time.time())
-        )
+        # A job that starts again has a log stream of its own.
+        self._began = max(self._began + 1, int(time.time()))
+        state = dataclasses.replace(self.order.state, region=self.order.region)
+        return local_job.Place(placed, state, started=False, arn=self.order.arn, instances=instances, began=self._began)
+
+    def box(self, image: str, **more: Any) -> Box:
+        """Return what a job's containers are, within the limits that the plane's environment sets.
+
+        Args:
+            image: the request's.
+            more: further members.
+
+        Raises:
+            Failed: no engine takes such a name, or such a limit.
+        """
+        try:
+            return limits.box(image, os.environ, **more)
+        except BadInput as error:
+            raise Failed(f"ClientError: {error.message}") from error
 
     def run(
         self, place: local_job.Place, box: Box | None, listening: Callable[[Mapping[str, str]], object] | None = None
@@ -181,8 +209,13 @@ class Work:
             return container_job.run_placed(
                 place, box, labels, say=self.say, out=out, happened=self.happened, listening=listening
             )
+        except NotFound as error:
+            raise Failed(reasons.no_image(error.message)) from error
+        except BadInput as error:
+            said = error.__cause__.message if isinstance(error.__cause__, SmSshError) else error.message
+            raise Failed(reasons.cannot_start(said)) from error
         except SmSshError as error:
-            raise Failed(f"ClientError: {error.message}") from error
+            raise Failed(reasons.internal(error.message)) from error
 
     def folder(self) -> Path:
         """Return the plane's folder."""
@@ -191,7 +224,9 @@ class Work:
     def _listen(self) -> None:
         for line in self._words:
             word, _, rest = line.decode(errors="replace").strip().partition(" ")
-            if word in self._others:
+            if word == INTERRUPT and word not in self._others:
+                self.say("it does not run on spot instances: there is nothing to interrupt")
+            elif word in self._others:
                 threading.Thread(target=self._others[word], args=(rest,), name=word, daemon=True).start()
             else:
                 self.stop(word or STOP)
