@@ -164,8 +164,12 @@ def summaries(store: Store, region: str, record: Any) -> list[dict[str, Any]]:
 
 def _make(store: Store, region: str, params: Mapping[str, Any]) -> str:
     there = sagemaker_records.backend(store, region)
+    name = params["HyperParameterTuningJobName"]
+    if name in there.hyper_parameter_tuning_jobs:
+        where = sagemaker_records.arn(store, region, f"hyper-parameter-tuning-job/{name}")
+        raise AwsError("ResourceInUse", f"{where} already exists.")
     sagemaker_records.call(there.create_hyper_parameter_tuning_job, params)
-    record = there.hyper_parameter_tuning_jobs[params["HyperParameterTuningJobName"]]
+    record = there.hyper_parameter_tuning_jobs[name]
     record.trials = {}
     record.hyper_parameter_tuning_job_status = "InProgress"
     # As the service describes it: SDKs that attach to a tuning job take this one out again.
