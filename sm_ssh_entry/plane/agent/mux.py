@@ -142,22 +142,19 @@ class _Forwarding:
     async def _serve(self, stream_id: int, stream: _Stream) -> None:
         """Be one connection, from its dialling to the end of both directions."""
         try:
-            try:
-                addresses = await targets.resolve(self._host, self._port)
-                reader, writer = await targets.dial(addresses, self._port)
-            except targets.ConnectFailed as error:
-                log.info("a forwarded connection failed: %s", error)
-                await self._link.pump.send_flag(SessionFlag.CONNECT_TO_PORT_ERROR)
-                return
-            up = asyncio.create_task(self._up(stream, writer))
-            down = asyncio.create_task(self._down(stream_id, stream, reader))
-            try:
-                await _both(up, down, stream)
-            finally:
-                for task in (up, down):
-                    task.cancel()
-                await asyncio.gather(up, down, return_exceptions=True)
-                await targets.close(writer)
+            addresses = await targets.resolve(self._host, self._port)
+            async with targets.connection(addresses, self._port) as (reader, writer):
+                up = asyncio.create_task(self._up(stream, writer))
+                down = asyncio.create_task(self._down(stream_id, stream, reader))
+                try:
+                    await _both(up, down, stream)
+                finally:
+                    for task in (up, down):
+                        task.cancel()
+                    await asyncio.gather(up, down, return_exceptions=True)
+        except targets.ConnectFailed as error:
+            log.info("a forwarded connection failed: %s", error)
+            await self._link.pump.send_flag(SessionFlag.CONNECT_TO_PORT_ERROR)
         finally:
             del self._streams[stream_id]
             self._consumed(sum(map(len, stream.queue)))

@@ -39,16 +39,13 @@ async def run(link: Link, properties: Mapping[str, Any]) -> Ending:
     while True:
         try:
             addresses = await targets.resolve(targets.host_of(properties), port)
-            reader, writer = await targets.dial(addresses, port)
+            async with targets.connection(addresses, port) as (reader, writer):
+                over = await _relay(link, reader, writer)
         except targets.ConnectFailed as error:
             if properties.get("type"):
                 # Not to SSH: the official plugin would write the flag's bytes to ssh, in front of the reason.
                 await link.pump.send_flag(SessionFlag.CONNECT_TO_PORT_ERROR)
             return Ending("Failed", f"Connection to destination port failed: {error}")
-        try:
-            over = await _relay(link, reader, writer)
-        finally:
-            await targets.close(writer)
         # Forwarding keeps its session for the client's next connection; SSH has one.
         if over is not _Over.DISCONNECT or not properties.get("type"):
             return Ending(announced=False, wanted=over is _Over.SERVER)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from sm_ssh_entry.plane.agent.ending import SessionRefused
@@ -68,19 +69,42 @@ async def resolve(host: str, port: int) -> list[str]:
     return addresses
 
 
-async def dial(addresses: list[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the first address that answers.
+@contextlib.asynccontextmanager
+async def connection(
+    addresses: list[str], port: int
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Connect to the first address that answers; close the connection in the end, however its owner ends.
+
+    Args:
+        addresses: where.
+        port: its port.
 
     Raises:
-        ConnectFailed: none does.
+        ConnectFailed: none answers.
     """
+    reader, writer = await _dial(addresses, port)
+    try:
+        yield reader, writer
+    finally:
+        await _close(writer)
+
+
+async def _dial(addresses: list[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reason = "no address"
     for address in addresses:
+        opening = asyncio.ensure_future(asyncio.open_connection(address, port, limit=256 * 1024))
         try:
-            opening = asyncio.open_connection(address, port, limit=256 * 1024)
-            reader, writer = await asyncio.wait_for(opening, DIAL_SECONDS)
-        except asyncio.TimeoutError:
+            # Not wait_for: before Python 3.12 it loses a cancellation, or the connection, when both come at once.
+            await asyncio.wait({opening}, timeout=DIAL_SECONDS)
+        except asyncio.CancelledError:
+            _give_up(opening)
+            raise
+        if not opening.done():
+            _give_up(opening)
             reason = "timed out"
+            continue
+        try:
+            reader, writer = opening.result()
         except OSError as error:
             # asyncio puts the address where the reason belongs.
             reason = os.strerror(error.errno) if error.errno else str(error)
@@ -92,13 +116,27 @@ async def dial(addresses: list[str], port: int) -> tuple[asyncio.StreamReader, a
     raise ConnectFailed(f"port {port}: {reason}")
 
 
-async def close(writer: asyncio.StreamWriter) -> None:
+def _give_up(opening: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    """Cancel a connection that is being opened; one that has come about meanwhile is closed."""
+
+    def close(opened: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+        if not opened.cancelled() and opened.exception() is None:
+            opened.result()[1].transport.abort()
+
+    opening.add_done_callback(close)
+    opening.cancel()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
     """Send what is left and close; a peer that does not read is not waited for long."""
     writer.close()
     try:
         await asyncio.wait_for(writer.wait_closed(), CLOSE_SECONDS)
     except (OSError, asyncio.TimeoutError):
         writer.transport.abort()
+    except asyncio.CancelledError:
+        writer.transport.abort()
+        raise
 
 
 def _denied(address: str) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import gc
 import os
 from collections import defaultdict
 
@@ -15,6 +17,19 @@ from tests.plane.agent.processes import Agent, descriptors
 from tests.plane.agent.session_client import Session, session
 from tests.plane.agent.test_port import FORWARD, closed_port, echo, serving
 from tests.waiting import wait_until
+
+
+class Sink:
+    """A data channel that takes everything."""
+
+    chunk = 1024
+
+    def __init__(self) -> None:
+        self.taken = asyncio.Event()
+
+    async def send(self, data: bytes) -> None:
+        """Take it."""
+        self.taken.set()
 
 
 class Mux:
@@ -192,6 +207,40 @@ def test_a_connection_that_is_given_up_leaves_no_half_frame_behind() -> None:
         ]
 
     asyncio.run(scenario())
+
+
+def test_a_connection_that_ends_just_when_its_session_does_is_closed() -> None:
+    # The goodbye of one connection is cut short by the session's: a second cancellation, while the first is under way.
+    async def scenario() -> None:
+        ended = asyncio.Event()
+
+        async def until_eof(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"there")
+            with contextlib.suppress(OSError):
+                await reader.read(-1)
+            ended.set()
+            writer.close()
+
+        async with serving(until_eof) as port:
+            sink = Sink()
+            forwarding = mux._Forwarding(sink, "127.0.0.1", port, keepalive=False)  # type: ignore[arg-type]
+            stream = forwarding._streams[1] = mux._Stream()
+            forwarding._over = True
+            serve = asyncio.create_task(forwarding._serve(1, stream))
+            await asyncio.wait_for(sink.taken.wait(), 10)
+            serve.cancel()
+            await asyncio.sleep(0)
+            serve.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serve
+            await asyncio.wait_for(ended.wait(), 10)
+
+    # What nobody closes, the collector does some day: not in time.
+    gc.disable()
+    try:
+        asyncio.run(scenario())
+    finally:
+        gc.enable()
 
 
 def test_nothing_is_left_of_many_connections(node: Agent) -> None:

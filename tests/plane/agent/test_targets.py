@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sm_ssh_entry.plane.agent.ending import SessionRefused
-from sm_ssh_entry.plane.agent.targets import ConnectFailed, dial, host_of, port_of, resolve
+from sm_ssh_entry.plane.agent.targets import ConnectFailed, connection, host_of, port_of, resolve
 from tests.plane.agent.test_port import closed_port, echo, serving
 
 
@@ -39,11 +39,11 @@ def test_names_that_mean_nothing(host: str) -> None:
 def test_the_addresses_are_tried_in_turn() -> None:
     async def scenario() -> None:
         async with serving(echo) as port:
-            _, writer = await dial(["127.0.0.2", "127.0.0.1"], int(port))
-            assert writer.get_extra_info("peername")[0] == "127.0.0.1"
-            writer.close()
-            await writer.wait_closed()
+            async with connection(["127.0.0.2", "127.0.0.1"], int(port)) as (_, writer):
+                assert writer.get_extra_info("peername")[0] == "127.0.0.1"
+            assert writer.transport.is_closing()
         with pytest.raises(ConnectFailed, match="port"):
-            await dial(["127.0.0.1"], int(await closed_port()))
+            async with connection(["127.0.0.1"], int(await closed_port())):
+                pass
 
     asyncio.run(scenario())
