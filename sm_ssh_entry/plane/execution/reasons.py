@@ -4,7 +4,10 @@ from __future__ import annotations
 
 # The service keeps this much of the failure file (contract page, section 1.3).
 FAILURE_CHARACTERS = 1024
-OUT_OF_MEMORY = "ClientError: Please use an instance type with more memory, or reduce the size of job data processed on an instance."
+OUT_OF_MEMORY = (
+    "ClientError: Please use an instance type with more memory, "
+    "or reduce the size of job data processed on an instance."
+)
 INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
 _NO_IMAGE = (
     "ClientError: Cannot pull algorithm container. Either the image does not exist or its permissions are incorrect."
