@@ -223,10 +223,13 @@ def test_a_connection_that_ends_just_when_its_session_does_is_closed() -> None:
 
         async with serving(until_eof) as port:
             sink = Sink()
-            forwarding = mux._Forwarding(sink, "127.0.0.1", port, keepalive=False)  # type: ignore[arg-type]
-            stream = forwarding._streams[1] = mux._Stream()
-            forwarding._over = True
-            serve = asyncio.create_task(forwarding._serve(1, stream))
+            forwarding = mux._Forwarding(sink, "127.0.0.1", int(port), keepalive=False)  # type: ignore[arg-type]
+            client = MuxSession(client=True)
+            number = client.open_stream()
+            for event in forwarding._mux.receive(client.bytes_to_send()):
+                forwarding._act(event)
+            serve = forwarding._streams[number].task
+            assert serve is not None
             await asyncio.wait_for(sink.taken.wait(), 10)
             serve.cancel()
             await asyncio.sleep(0)
