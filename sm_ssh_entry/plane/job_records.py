@@ -79,13 +79,21 @@ def note(store: Store, fields: Mapping[str, Any]) -> dict[str, str]:
     )
     if "job_status" not in fields:
         return {"arn": _CREATE[kind](store, one), "status": "InProgress"}
-    status = fields["job_status"]
-    if status not in STATUSES:
+    if fields["job_status"] not in STATUSES:
         raise AwsError("ValidationException", f"A job's status is one of {', '.join(STATUSES)}.")
+    return _noted(store, one, fields)
+
+
+def _noted(store: Store, one: Record, fields: Mapping[str, Any]) -> dict[str, str]:
+    """Change a known resource's record."""
+    kind, status = one.kind, fields["job_status"]
     job = found(store, kind, one.region, one.name) if kind in _TABLES else None
     if job is not None and not sagemaker_records.is_running(job):
         # What has ended stays as it is, whoever comes late.
         return {"arn": str(job.arn), "status": getattr(job, f"{kind}_job_status")}
+    if job is not None and status == "InProgress" and getattr(job, f"{kind}_job_status") == "Stopping":
+        # Its runner has not heard of it yet.
+        status, fields = "Stopping", {**fields, "secondary": ""}
     arn = _CHANGE[kind](store, one, status, fields.get("failure", ""))
     if job is not None:
         job.last_modified_time = _now(store)

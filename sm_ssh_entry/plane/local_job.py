@@ -82,7 +82,7 @@ def run(
     if not job.argv:
         raise BadInput("no command to run", hint="sm-ssh local run -- CMD [ARGS]")
     if job.native:
-        job = _with_port(job)
+        job = with_port(job)
     with opened(job) as place:
         say(f"job {job.name}, {counted(job.nodes)}, on {place.state.url}, files in {place.job.folder}")
         say(how_to_log_in(place))
@@ -252,8 +252,11 @@ def _failure(job: jobs.Job) -> str:
     return ""
 
 
-def _with_port(job: jobs.Job) -> jobs.Job:
+def with_port(job: jobs.Job) -> jobs.Job:
     """Fix sshd's port, which clients learn from the job's description where there is no node with tags.
+
+    Args:
+        job: a job with SageMaker's own way in.
 
     Raises:
         BadInput: there is more than one node, and one port.

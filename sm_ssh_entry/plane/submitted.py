@@ -79,7 +79,7 @@ def _stop(store: Store, one: _Kind, region: str, name: str) -> None:
             "ValidationException", f"The request was rejected because the {one.kind} job is in status {status}."
         )
     fields = {"kind": one.kind, "name": name, "region": region, "job_status": "Stopping", "secondary": "Stopping"}
-    job_records.note(store, fields)
+    job_records.note(store, fields | {"message": f"Stopping the {one.kind} job"})
 
 
 OPERATIONS: dict[str, Handler] = {

@@ -1,106 +1,76 @@
-"""What a job writes for S3 while it runs and when it is over: ``Continuous`` and ``EndOfJob``."""
+"""What a training job leaves: its model and its output on S3, each of all nodes together, after a failure too."""
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from sm_ssh_entry.errors import SmSshError
-from sm_ssh_entry.plane.execution import node_files, storage
-from sm_ssh_entry.plane.execution.work import Failed
+from sm_ssh_entry import contract
+from sm_ssh_entry.plane.execution import storage
+from sm_ssh_entry.plane.execution.work import Work
+from sm_ssh_entry.plane.local_job import Place
 
-_PAUSE = 0.5
 
-
-@dataclass(frozen=True)
-class Output:
-    """One folder that goes to S3.
+def model_uri(request: Mapping[str, Any], name: str) -> str:
+    """Return where the model of a training job is, or would be if it had written one.
 
     Args:
-        path: where it is below each node's root.
-        uri: address of the prefix.
-        continuous: whether files go while the job runs.
+        request: its request.
+        name: its name.
     """
-
-    path: PurePosixPath
-    uri: str
-    continuous: bool
+    return f"{_base(request, name)}/{'model/' if _loose(request) else 'model.tar.gz'}"
 
 
-class Outputs:
-    """The outputs of a job that runs. Files of the same name of several nodes take each other's place, as in S3.
+def upload(work: Work, place: Place) -> None:
+    """Upload the model, where there is one, and the output.
+
+    The archive of the output holds /opt/ml/output: the folder ``data`` and the files by which a job says how it ended.
 
     Args:
-        s3: the plane's S3.
-        outputs: the folders.
-        roots: the nodes' root folders.
-        say: takes one line for the runner's log.
+        work: the order.
+        place: where the job ran.
     """
+    request, name = work.order.request, work.order.name
+    models = _folders(place, "model")
+    if models:
+        uri = model_uri(request, name)
+        if _loose(request):
+            for folder in models:
+                storage.upload(work.s3, folder, uri)
+        else:
+            storage.upload_archive(work.s3, models, uri)
+    outputs = _folders(place, "output")
+    if outputs:
+        storage.upload_archive(work.s3, outputs, f"{_base(request, name)}/output.tar.gz")
 
-    def __init__(self, s3: Any, outputs: Sequence[Output], roots: Sequence[Path], say: Callable[[str], None]) -> None:
-        self._s3, self._outputs, self._roots, self._say = s3, outputs, roots, say
-        # File -> what it was like when it was uploaded, or when it was last looked at.
-        self._done: dict[Path, tuple[int, int]] = {}
-        self._seen: dict[Path, tuple[int, int]] = {}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="outputs", daemon=True)
 
-    def __enter__(self) -> Outputs:
-        if any(one.continuous for one in self._outputs):
-            self._thread.start()
-        return self
+def failure(place: Place) -> str:
+    """Return what the first node that says why it failed has written.
 
-    def __exit__(self, *_: object) -> None:
-        self._rest()
+    Args:
+        place: where the job ran.
+    """
+    for node in place.job.node_names:
+        file = contract.Paths(str(place.job.root(node))).failure
+        if file.is_file() and storage.within(file, place.job.root(node)):
+            return file.read_text(encoding="utf-8", errors="replace")
+    return ""
 
-    def finish(self, *, all_of_them: bool) -> None:
-        """Upload what is left, when the job is over.
 
-        Args:
-            all_of_them: whether the job completed: else what was to be uploaded at its end is not.
+def _base(request: Mapping[str, Any], name: str) -> str:
+    return f"{request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{name}/output"
 
-        Raises:
-            Failed: a file could not be read.
-        """
-        self._rest()
-        for one in self._outputs:
-            if one.continuous or all_of_them:
-                for root in self._roots:
-                    self._upload(one, root, settled=False)
 
-    def _rest(self) -> None:
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join()
+def _loose(request: Mapping[str, Any]) -> bool:
+    return bool(request["OutputDataConfig"].get("CompressionType") == "NONE")
 
-    def _watch(self) -> None:
-        while not self._over.wait(_PAUSE):
-            for one in self._outputs:
-                for root in self._roots if one.continuous else ():
-                    # What cannot be read or sent now is tried again, at the end at the latest.
-                    with contextlib.suppress(Failed, SmSshError):
-                        self._upload(one, root, settled=True)
 
-    def _upload(self, one: Output, root: Path, *, settled: bool) -> None:
-        """Upload the files that are new or have changed; ``settled``: once they stay as they are."""
-        bucket, prefix = storage.parse(one.uri)
-        for found in node_files.walk(root, one.path):
-            place = root / one.path / found.path
-            if self._done.get(place) == found.like:
-                continue
-            if settled and self._seen.get(place) != found.like:
-                self._seen[place] = found.like
-                continue
-            key = "/".join(part for part in (prefix.rstrip("/"), found.path.as_posix()) if part)
-            try:
-                with found.open() as file:
-                    storage.require_bucket(self._s3, bucket)
-                    self._s3.put_object(Bucket=bucket, Key=key, Body=file)
-            except OSError as error:
-                raise Failed(f"ClientError: Failed to upload {found.path} to {one.uri}: {error.strerror}") from error
-            self._done[place] = found.like
-            self._say(f"uploaded s3://{bucket}/{key}")
+def _folders(place: Place, name: str) -> list[Path]:
+    """Return a folder of each node, if there is a file in any of them."""
+    found = []
+    for node in place.job.node_names:
+        folder = place.job.root(node) / "opt" / "ml" / name
+        if storage.within(folder, place.job.root(node)):
+            found.append(folder)
+    return found if any(not path.is_dir() for folder in found for path in folder.rglob("*")) else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -98,6 +98,16 @@ def download(s3: Any, uri: str, folder: Path, *, wanted: list[str] | None = None
     return len(taken)
 
 
+def within(path: Path, root: Path) -> bool:
+    """Whether a path that a container could write to is below its root: it may have put a link in the way.
+
+    Args:
+        path: what is to be read here.
+        root: the folder that the container has.
+    """
+    return path.resolve().is_relative_to(root.resolve())
+
+
 def upload(s3: Any, folder: Path, uri: str) -> list[str]:
     """Upload every file of a folder below a prefix; return the keys.
 
@@ -145,20 +155,25 @@ def require_bucket(s3: Any, bucket: str) -> None:
         return
 
 
-def upload_archive(s3: Any, folder: Path, uri: str) -> str:
+def upload_archive(s3: Any, folder: Path | Sequence[Path], uri: str) -> str:
     """Pack a folder's content into a .tar.gz object; return its address.
 
     Args:
         s3: the plane's S3.
-        folder: the folder.
+        folder: the folder, or several as if they were one: of two files of one name the first one's is packed.
         uri: address of the object.
     """
     bucket, key = parse(uri)
+    packed_names: set[Path] = set()
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "archive.tar.gz"
         with tarfile.open(archive, "w:gz") as packed:
-            for path in sorted(folder.iterdir()):
-                packed.add(path, path.name)
+            for one in [folder] if isinstance(folder, Path) else folder:
+                for path in sorted(one.rglob("*")):
+                    name = path.relative_to(one)
+                    if name not in packed_names:
+                        packed.add(path, str(name), recursive=False)
+                        packed_names.add(name)
         put(s3, archive, bucket, key)
     return uri
 

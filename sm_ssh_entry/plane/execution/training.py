@@ -1,21 +1,37 @@
-"""A training job: channels from S3, its containers, its model and output to S3, and a status at each step."""
+"""A training job: channels from S3, its containers, its model and output to S3, and a status at each step.
+
+One attempt is Starting -> Downloading -> Training -> Uploading. A spot interruption, or a failure of ours where the
+request's RetryStrategy says so, begins another one, in new containers with the checkpoints of the last.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+import contextlib
+import dataclasses
+import math
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sm_ssh_entry import contract
-from sm_ssh_entry.plane import running
+from sm_ssh_entry.plane import local_job, running
 from sm_ssh_entry.plane.containers import Box
-from sm_ssh_entry.plane.execution import storage
-from sm_ssh_entry.plane.execution.work import OVERTIME, Failed, Work
+from sm_ssh_entry.plane.execution import channels, checkpoints, clusters, outputs, reasons
+from sm_ssh_entry.plane.execution.metrics import Metrics
+from sm_ssh_entry.plane.execution.order import INTERRUPT
+from sm_ssh_entry.plane.execution.work import OVERTIME, Failed, Stopped, Work
 from sm_ssh_entry.plane.jobs import Job
 from sm_ssh_entry.plane.local_job import Place
 
-# SageMaker keeps this much of the failure file (contract page, section 1.3).
-_FAILURE_CHARACTERS = 1024
+_DAY = 86_400.0
+# Secondary status and what its transition says, of a job that was stopped for a time that is over.
+_WAITED = "waited"
+_ENDS: Mapping[str, tuple[str, str]] = {
+    OVERTIME: ("MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds provided"),
+    _WAITED: ("MaxWaitTimeExceeded", "Training job wait time exceeded MaxWaitTimeInSeconds provided"),
+}
+_STOPPED = ("Stopped", "Training job stopped")
 
 
 def run(work: Work) -> None:
@@ -28,74 +44,170 @@ def run(work: Work) -> None:
         Failed: it failed.
         Stopped: it was stopped before it ran.
     """
-    request = work.order.request
-    work.note("InProgress", secondary="Downloading", message="Downloading input data")
-    folder = work.folder() / "channels" / work.order.name
-    channels = {one["ChannelName"]: _channel(work, one, folder) for one in request.get("InputDataConfig") or ()}
-    work.check()
-    place = work.place(_job(work, channels))
-    work.note("InProgress", secondary="Training", message="Training image download completed. Training in progress.")
-    work.limit(request["StoppingCondition"].get("MaxRuntimeInSeconds", 86400))
-    box = Box(request["AlgorithmSpecification"].get("TrainingImage", "")) if work.in_containers() else None
-    end = work.run(place, box)
-    work.unlimit()
-    work.note("InProgress", secondary="Uploading", message="Uploading generated training model")
-    _upload(work, place)
-    _close(work, place, end)
+    _Training(work).to_the_end()
 
 
-def _job(work: Work, channels: Mapping[str, Path]) -> Job:
-    request = work.order.request
-    algorithm = request["AlgorithmSpecification"]
-    return Job(
-        name=work.order.name,
-        argv=(*algorithm.get("ContainerEntrypoint", ()), *algorithm.get("ContainerArguments", ())) or ("train",),
-        folder=work.folder(),
-        nodes=request["ResourceConfig"].get("InstanceCount", 1),
-        environment=request.get("Environment") or {},
-        channels=channels,
-        hyperparameters=request.get("HyperParameters") or {},
-        submitted=True,
-    )
+class _Training:
+    """One training job under way."""
 
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.request: Mapping[str, Any] = work.order.request
+        self.algorithm: Mapping[str, Any] = self.request["AlgorithmSpecification"]
+        self.spot = bool(self.request.get("EnableManagedSpotTraining"))
+        self.limits: Mapping[str, Any] = self.request.get("StoppingCondition") or {}
+        self.retries = int((self.request.get("RetryStrategy") or {}).get("MaximumRetryAttempts", 0))
+        self.trained = 0.0
+        self.interrupted = self.interruptible = False
+        try:
+            self.metrics = Metrics(self.algorithm.get("MetricDefinitions") or ())
+        except ValueError as error:
+            raise Failed(f"ClientError: {error}") from error
 
-def _channel(work: Work, channel: Mapping[str, Any], folder: Path) -> Path:
-    source = channel["DataSource"]["S3DataSource"]["S3Uri"]
-    target = folder / str(channel["ChannelName"])
-    target.mkdir(parents=True, exist_ok=True)
-    if not storage.download(work.s3, source, target):
-        raise Failed(f"ClientError: Data download failed: No S3 objects found under S3 URL {source!r}")
-    return target
+    def to_the_end(self) -> None:
+        """Take attempts until one ends the job."""
+        if self.spot:
+            self.work.on(INTERRUPT, self._interrupt)
+        with self._waiting_for(self.limits.get("MaxWaitTimeInSeconds")):
+            try:
+                self._attempts()
+            except Stopped:
+                secondary, message = _ENDS.get(self.work.stopping, _STOPPED)
+                self.work.note("Stopped", secondary=secondary, message=message, **self._times())
+            except Failed as error:
+                self.work.note(
+                    "Failed", failure=str(error), secondary="Failed", message="Training job failed", **self._times()
+                )
 
+    def _attempts(self) -> None:
+        while True:
+            try:
+                if self._attempt():
+                    return
+                self.work.note("InProgress", secondary="Interrupted", message="Training job interrupted")
+                self.work.check()
+                self.work.note("InProgress", secondary="Starting", message="Launching requested ML instances")
+            except Failed as error:
+                if not self.retries or not reasons.is_internal(str(error)) or self.work.stopping:
+                    raise
+                self.retries -= 1
+                self.work.say(f"trying again: {error}")
+                self.work.note("InProgress", secondary="Restarting", message="Restarting the training job")
 
-def _upload(work: Work, place: Place) -> None:
-    request = work.order.request
-    base = f"{request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{work.order.name}/output"
-    ml = place.job.root(place.job.node_names[0]) / "opt" / "ml"
-    if any((ml / "model").iterdir()):
-        uri = storage.upload_archive(work.s3, ml / "model", f"{base}/model.tar.gz")
-        work.note("InProgress", secondary="Uploading", ModelArtifacts={"S3ModelArtifacts": uri})
-    if any((ml / "output" / "data").iterdir()):
-        storage.upload_archive(work.s3, ml / "output" / "data", f"{base}/output.tar.gz")
+    def _attempt(self) -> bool:
+        """Run the job once; False: a spot interruption has ended it, and it goes on in a new place."""
+        work = self.work
+        began = time.monotonic()
+        work.note("InProgress", secondary="Downloading", message="Downloading input data")
+        try:
+            box = self._box()
+            groups = clusters.groups(self.request["ResourceConfig"])
+            place = work.place(self._job(groups, contained=box is not None))
+            place = channels.lay(work, place, channels.read(self.request), groups)
+            place = dataclasses.replace(checkpoints.lay(work, place), watch=self.metrics.see)
+            work.check()
+            message = "Training image download completed. Training in progress."
+            work.note("InProgress", secondary="Training", message=message)
+            end = self._trained(place, box, began)
+        finally:
+            self.trained += time.monotonic() - began
+        if self.interrupted and end.stopped and not work.stopping:
+            return False
+        self._close(place, end)
+        return True
 
+    def _trained(self, place: Place, box: Box | None, began: float) -> running.End:
+        """Run the nodes within what is left of the job's time."""
+        left = self.limits.get("MaxRuntimeInSeconds", _DAY) - self.trained - (time.monotonic() - began)
+        timer = _timer(max(left, 0.0), self._over, OVERTIME)
+        self.interrupted, self.interruptible = False, True
+        try:
+            with checkpoints.Sync(self.work, place):
+                return self.work.run(place, box)
+        finally:
+            self.interruptible = False
+            timer.cancel()
+            self.work.forget_requests()
 
-def _close(work: Work, place: Place, end: running.End) -> None:
-    if work.stopping == OVERTIME:
-        work.note(
-            "Stopped", secondary="MaxRuntimeExceeded", message="Training job runtime exceeded MaxRuntimeInSeconds"
+    def _box(self) -> Box | None:
+        isolated = bool(self.request.get("EnableNetworkIsolation"))
+        if self.work.in_containers():
+            return self.work.box(self.algorithm.get("TrainingImage", ""), isolated=isolated)
+        if isolated:
+            raise Failed("ClientError: EnableNetworkIsolation needs a container engine on this machine")
+        return None
+
+    def _job(self, groups: tuple[Any, ...], *, contained: bool) -> Job:
+        entrypoint = tuple(self.algorithm.get("ContainerEntrypoint") or ())
+        arguments = tuple(self.algorithm.get("ContainerArguments") or ())
+        if not contained and not entrypoint:
+            if arguments or shutil.which("train") is None:
+                raise Failed(
+                    "ClientError: no container engine runs the image: without one the request's ContainerEntrypoint "
+                    "is run, or a program train on PATH where it has neither entrypoint nor arguments"
+                )
+            arguments = ("train",)
+        job = Job(
+            name=self.work.order.name,
+            argv=arguments,
+            folder=self.work.folder(),
+            nodes=sum(len(group.nodes) for group in groups),
+            environment=self.request.get("Environment") or {},
+            hyperparameters=self.request.get("HyperParameters") or {},
+            submitted=True,
+            entrypoint=entrypoint,
+            request=self.request,
+            groups=groups,
         )
-    elif end.stopped:
-        work.note("Stopped", secondary="Stopped", message="Training job stopped")
-    elif end.status:
-        reason = f"AlgorithmError: {_failure(place)}, exit code: {end.status}"
-        work.note("Failed", failure=reason, secondary="Failed", message=reason)
-    else:
-        work.note("Completed", secondary="Completed", message="Training job completed")
+        if (self.request.get("RemoteDebugConfig") or {}).get("EnableRemoteDebug") and not contained and job.nodes == 1:
+            return local_job.with_port(dataclasses.replace(job, native=True))
+        return job
+
+    def _close(self, place: Place, end: running.End) -> None:
+        work = self.work
+        members: dict[str, Any] = {"FinalMetricDataList": self.metrics.final()}
+        members["ModelArtifacts"] = {"S3ModelArtifacts": outputs.model_uri(self.request, work.order.name)}
+        work.note(work.status, secondary="Uploading", message="Uploading generated training model", **members)
+        outputs.upload(work, place)
+        if end.stopped:
+            raise Stopped(work.stopping)
+        if end.status:
+            text = reasons.algorithm(outputs.failure(place), end.status)
+            raise Failed(reasons.OUT_OF_MEMORY if end.out_of_memory else text)
+        work.note("Completed", secondary="Completed", message="Training job completed", **self._times())
+
+    def _times(self) -> dict[str, Any]:
+        """Return the time for which machines were there; on spot as well, for nobody here knows their price."""
+        seconds = math.ceil(self.trained)
+        return {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds} if seconds else {}
+
+    def _interrupt(self, _: str) -> None:
+        if not self.interruptible or self.interrupted:
+            self.work.say("nothing to interrupt: the containers do not run, or are being stopped")
+            return
+        self.interrupted = True
+        self.work.say("spot interruption: SIGTERM, and a new start")
+        self.work.happened.put(None)
+
+    def _over(self, why: str) -> None:
+        """Stop it for a time that is over."""
+        if not self.work.stopping:
+            self.work.note("Stopping", secondary="Stopping", message="Stopping the training job")
+            self.work.stop(why)
+
+    @contextlib.contextmanager
+    def _waiting_for(self, seconds: float | None) -> Iterator[None]:
+        """Stop the job when it has waited and run for so long altogether."""
+        timer = _timer(seconds, self._over, _WAITED) if seconds else None
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
 
 
-def _failure(place: Place) -> str:
-    for node in place.job.node_names:
-        file = contract.Paths(str(place.job.root(node))).failure
-        if file.is_file():
-            return file.read_text(encoding="utf-8", errors="replace")[:_FAILURE_CHARACTERS]
-    return ""
+def _timer(seconds: float, act: Any, *words: Any) -> threading.Timer:
+    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), act, words)
+    timer.daemon = True
+    timer.start()
+    return timer

@@ -78,7 +78,7 @@ class Work:
     @property
     def status(self) -> str:
         """What the service calls a job that has not ended: ``InProgress``, or ``Stopping`` where it is to."""
-        return "Stopping" if self.stopping in (STOP, OVERTIME) else "InProgress"
+        return "Stopping" if self.stopping else "InProgress"
 
     def note(self, status: str, *, failure: str = "", secondary: str = "", message: str = "", **members: Any) -> None:
         """Write into the record how it stands; a plane that is gone, or has forgotten the job, has none.
@@ -116,9 +116,10 @@ class Work:
         """
         if why != GONE and self.stopping:
             return
-        for _ in range(1 if self.stopping or why != GONE else 2):
-            self.happened.put(None)
+        requests = 1 if self.stopping or why != GONE else 2
         self.stopping = why
+        for _ in range(requests):
+            self.happened.put(None)
 
     def limit(self, seconds: float) -> None:
         """Stop what runs when so much time is over.
@@ -134,6 +135,12 @@ class Work:
         """Forget the limit."""
         if self._timer is not None:
             self._timer.cancel()
+
+    def forget_requests(self) -> None:
+        """Forget requests to stop that came when everything had ended; ``stopping`` says that there were any."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.happened.get_nowait()
 
     def check(self) -> None:
         """Let a stop happen here.
