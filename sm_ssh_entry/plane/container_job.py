@@ -165,7 +165,10 @@ class _Run:
     ) -> running.End:
         """Take all steps and return how the job ended."""
         job, box = self.job, self.box
-        network = containers.make_network(job.name, job.folder, internet=box.internet, isolated=box.isolated)
+        # What serves has to be reached from here.
+        alone = box.isolated and job.kind not in kinds.SERVING
+        internet = box.internet and not box.isolated
+        network = containers.make_network(job.name, job.folder, internet=internet, isolated=alone)
         plane = {} if box.isolated else reachable_plane(self.place.state, network, self.labels)
         where = f"containers of {box.image}{'' if box.internet else ' without internet'}"
         self.say(f"job {job.name}, {local_job.counted(job.nodes)}, in {where}, files in {job.folder}")

@@ -8,9 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sm_ssh_entry.plane import running
-from sm_ssh_entry.plane.containers import Box
-from sm_ssh_entry.plane.execution import node_files, sources
-from sm_ssh_entry.plane.execution.outputs import Output, Outputs
+from sm_ssh_entry.plane.execution import node_files, reasons, sources
+from sm_ssh_entry.plane.execution.processing_outputs import Output, Outputs
 from sm_ssh_entry.plane.execution.work import OVERTIME, Failed, Work
 from sm_ssh_entry.plane.jobs import Job
 from sm_ssh_entry.plane.local_job import Place
@@ -35,7 +34,8 @@ def run(work: Work) -> None:
         Stopped: it was stopped before they did.
     """
     request = work.order.request
-    box = _box(request) if work.in_containers() else None
+    isolated = bool((request.get("NetworkConfig") or {}).get("EnableNetworkIsolation"))
+    box = work.box(request["AppSpecification"]["ImageUri"], isolated=isolated) if work.in_containers() else None
     job = _job(work)
     if box is None and not (job.entrypoint or job.argv):
         raise Failed(
@@ -54,18 +54,13 @@ def run(work: Work) -> None:
         for output in outputs:
             (place.job.root(node) / output.path).mkdir(parents=True, exist_ok=True)
     work.check()
-    work.note("InProgress", secondary="Running")
+    work.note(work.status, secondary="Running")
     work.limit((request.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", _MOST_SECONDS))
     with Outputs(work.s3, outputs, [place.job.root(node) for node in job.node_names], work.say) as uploads:
         end = work.run(place, box)
         work.unlimit()
         uploads.finish(all_of_them=not end.status and not end.stopped)
     _close(work, place, end)
-
-
-def _box(request: Mapping[str, Any]) -> Box:
-    isolated = bool((request.get("NetworkConfig") or {}).get("EnableNetworkIsolation"))
-    return Box(request["AppSpecification"]["ImageUri"], isolated=isolated)
 
 
 def _job(work: Work) -> Job:
@@ -149,6 +144,8 @@ def _close(work: Work, place: Place, end: running.End) -> None:
         if work.stopping == OVERTIME:
             work.say("stopped: MaxRuntimeInSeconds is over")
         work.note("Stopped", **members)
+    elif end.status and end.out_of_memory:
+        work.note("Failed", failure=reasons.OUT_OF_MEMORY, **members)
     elif end.status:
         reason = f"AlgorithmError: See job logs for more information, exit code: {end.status}"
         work.note("Failed", failure=reason, **members)
