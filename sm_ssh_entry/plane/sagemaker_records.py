@@ -120,7 +120,7 @@ def create(store: Store, region: str, operation: str, params: Mapping[str, Any])
         # moto puts a metric of its own into what it is given.
         request["AlgorithmSpecification"] = dict(params["AlgorithmSpecification"])
     elif operation == "CreateEndpointConfig":
-        _require_models(store, region, there, params)
+        _require_models(store, region, params)
         # moto wants a model in each variant; one for inference components has none.
         request["ProductionVariants"] = [one for one in params["ProductionVariants"] if "ModelName" in one]
     elif operation == "CreateCluster":
@@ -207,11 +207,26 @@ def word(member: str) -> str:
     return _MOTO_SPELLING.get(member) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", member).lower()
 
 
-def _require_models(store: Store, region: str, there: Any, params: Mapping[str, Any]) -> None:
+def require_model(store: Store, region: str, name: str) -> None:
+    """Make sure that there is a model.
+
+    Args:
+        store: the plane's state.
+        region: its region.
+        name: its name.
+
+    Raises:
+        AwsError: ValidationException, where there is none.
+    """
+    if name not in models(backend(store, region)):
+        raise AwsError("ValidationException", f'Could not find model "{arn(store, region, f"model/{name}")}".')
+
+
+def _require_models(store: Store, region: str, params: Mapping[str, Any]) -> None:
     for variant in [*params["ProductionVariants"], *(params.get("ShadowProductionVariants") or ())]:
         name = variant.get("ModelName")
-        if name is not None and name not in models(there):
-            raise AwsError("ValidationException", f'Could not find model "{arn(store, region, f"model/{name}")}".')
+        if name is not None:
+            require_model(store, region, name)
 
 
 def _give_instances_ids(cluster: Any) -> None:

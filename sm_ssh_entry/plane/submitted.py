@@ -39,8 +39,12 @@ def creating(what: str) -> Handler:
     record = sagemaker_records.creating(operation)
 
     async def handle(store: Store, request: Request) -> dict[str, Any]:
+        runs = store.desk is not None and store.desk.runs
+        if runs and what == "TransformJob":
+            model = request.params["ModelName"]
+            await asyncio.to_thread(sagemaker_records.require_model, store, request.region, model)
         answer = await record(store, request)
-        if store.desk is not None and store.desk.runs:
+        if store.desk is not None and runs:
             name = request.params[one.member]
             await asyncio.to_thread(job_records.begin, store, one.kind, request.region, name)
             await store.desk.start(one.kind, name, request.region, arn=answer[f"{what}Arn"], request=request.params)

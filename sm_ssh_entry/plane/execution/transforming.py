@@ -81,20 +81,19 @@ class Agreed:
     several: bool
 
 
-def agreed(requested: Mapping[str, Any], offered: Mapping[str, Any], split: str) -> Agreed:
+def agreed(requested: Mapping[str, Any], offered: Mapping[str, Any]) -> Agreed:
     """Return what holds: the request's word, else the container's, else the service's own.
 
     Args:
         requested: see ``Settings``.
         offered: what ``/execution-parameters`` answered.
-        split: SplitType.
     """
     numbers = {}
     for name, own in (("MaxConcurrentTransforms", 1), ("MaxPayloadInMB", 6)):
         said = requested.get(name, offered.get(name, own))
         numbers[name] = said if isinstance(said, int) and said >= 0 else own
     strategy = str(requested.get("BatchStrategy") or offered.get("BatchStrategy") or "MultiRecord")
-    several = strategy.replace("_", "").lower() == "multirecord" and split != "None"
+    several = strategy.replace("_", "").lower() == "multirecord"
     requests = min(numbers["MaxConcurrentTransforms"] or 1, _MOST_MEGABYTES)
     return Agreed(requests, numbers["MaxPayloadInMB"] * _MEGABYTE, several)
 
@@ -163,7 +162,7 @@ class Transforming:
             log(str(error))
             self._fail(_ALGORITHM_ERROR)
             return
-        terms = agreed(settings.requested, client.parameters(), settings.split)
+        terms = agreed(settings.requested, client.parameters())
         strategy = "MULTI_RECORD" if terms.several else "SINGLE_RECORD"
         payload = terms.payload // _MEGABYTE
         log(f"MaxConcurrentTransforms={terms.requests}, MaxPayloadInMB={payload}, BatchStrategy={strategy}")
