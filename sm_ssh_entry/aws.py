@@ -55,7 +55,7 @@ def _loader(data_path: str | None) -> Any:
     """
     from botocore.loaders import Loader
 
-    class Every(list[str]):
+    class Every(list):  # type: ignore[type-arg]  # list[str] is none on Python 3.8, which a user's script may run on
         def __contains__(self, service: object) -> bool:
             return True
 
@@ -143,10 +143,9 @@ def transfer(s3: Any, way: str, *, path: str, bucket: str, key: str, moved: Call
     """
     from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
 
-    with (
-        errors_of(action=f"s3:{'PutObject' if way == 'upload' else 'GetObject'}"),
-        create_transfer_manager(s3, TransferConfig(preferred_transfer_client="classic")) as manager,
-    ):
+    action = f"s3:{'PutObject' if way == 'upload' else 'GetObject'}"
+    classic = TransferConfig(preferred_transfer_client="classic")
+    with errors_of(action=action), create_transfer_manager(s3, classic) as manager:
         told = [ProgressCallbackInvoker(moved)]
         future = (
             manager.upload(path, bucket, key, subscribers=told)

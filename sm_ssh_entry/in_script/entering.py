@@ -230,7 +230,7 @@ def _go_behind(env: Mapping[str, str], paths: Paths) -> None:
     with output:
         words = [sys.executable, "-c", script, folder]
         command.spawn(words, env=env, cwd="/", stdout=output, stderr=output, new_session=True)
-    say("SSH is being set up behind the script (SSH_WAIT_TIME_SECONDS is 0)")
+    say("SSH is being set up behind the script, which does not wait")
 
 
 def main() -> None:

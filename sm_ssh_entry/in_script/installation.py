@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import os
 import platform
 import re
@@ -34,7 +35,8 @@ _PROXIES = ("HTTPS_PROXY", "https_proxy")
 _BRING = (
     "bring the artifacts along, dependency_dir(artifacts=FOLDER), or take an image with the layer: docs/in-script.md"
 )
-# Whose files are fetched from: that of the agent is the one that a VPC without internet can reach by its S3 endpoint.
+LOCK_HINT = "sm-ssh image lock --agent official where you submit, then dependency_dir(lock=FILE): docs/in-script.md"
+# Of what is fetched from, the one that a VPC without internet cannot reach by its S3 endpoint.
 _INDEX = "https://files.pythonhosted.org"
 
 
@@ -65,6 +67,8 @@ def install(env: Mapping[str, str], paths: Paths) -> None:
     brought = find(env, kit, paths)
     say(f"SSH is not in this image: installing it, {f'from {brought.folder}' if brought.folder else 'fetched now'}")
     if brought.folder is None:
+        # What cannot come to an end is told before anything is begun: apt-get alone may try for minutes.
+        _locked(kit, brought, arch)
         _reachable(env)
     shutil.rmtree(str(paths.home), ignore_errors=True)  # what a caller that was killed has left
     with _workshop(kit, brought) as shop:
@@ -224,8 +228,20 @@ def _system() -> str:
     return f"{name}-{version}" if version else name
 
 
+def _locked(kit: Path, brought: Brought, arch: str) -> None:
+    """Make sure that a lock names the agent: nothing else is fetched."""
+    for lock in (brought.lock, kit / "image_files" / "images" / "artifacts.lock"):
+        with contextlib.suppress(OSError, ValueError):
+            rows = json.loads(lock.read_bytes()) if lock else []
+            if any(str(row.get("file", "")).startswith(f"agent/{arch}/") for row in rows):
+                return
+    raise SetupFailed(
+        f"SSH is not in this image, and no lock names the agent for {arch} that is to be fetched", hint=LOCK_HINT
+    )
+
+
 def _reachable(env: Mapping[str, str]) -> None:
-    """Say at once that there is no internet: apt-get would try for minutes."""
+    """Say at once that there is no internet."""
     if env.get(contract.MIRRORS):
         return
     proxy = next((env[name] for name in _PROXIES if env.get(name)), "")

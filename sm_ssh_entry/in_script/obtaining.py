@@ -22,10 +22,10 @@ from sm_ssh_entry.images.locks import Locks
 from sm_ssh_entry.images.manifest import Manifest
 from sm_ssh_entry.images.network import Mirrors, Network
 from sm_ssh_entry.images.sources import AGENT, OFFICIAL, PROGRAMS, STAND_IN, WHEELS, Part, Sources
+from sm_ssh_entry.in_script.installation import LOCK_HINT
 
 _COMPONENTS = (WHEELS, PROGRAMS, AGENT)
 _WORKERS = 8
-_LOCK_HINT = "sm-ssh image lock --agent official where you submit, then dependency_dir(lock=FILE): docs/in-script.md"
 
 
 def main(words: Sequence[str]) -> int:
@@ -70,7 +70,7 @@ def check(folder: Path, arch: str, locks: Locks, wanted: Manifest) -> None:
             raise ArtifactRefused(f"{found.file} is {found.state.value}", hint="sm-ssh image verify says more")
         made = found.file.startswith(ours[2]) and (found.file.endswith(fetch.ABOUT) or f'"{STAND_IN}"' in about)
         if locks.entry(found.file) is None and not made:
-            raise ArtifactRefused(f"{found.file} is in no lock", hint=_LOCK_HINT)
+            raise ArtifactRefused(f"{found.file} is in no lock", hint=LOCK_HINT)
     if f'"{STAND_IN}"' in about:
         _say("WARNING the agent is the stand-in of the local control plane: it cannot reach AWS")
 
@@ -101,7 +101,7 @@ def _locked(component: str, arch: str, locks: Locks, wanted: Manifest) -> Part:
     source, version = (OFFICIAL, wanted.agent.version) if component == AGENT else ("pypi", "")
     found: Iterable[Entry] = locks.find(component, source, name, version)
     if not found:
-        raise NotFound(f"the lock has no {name} ({' '.join((source, version)).strip()})", hint=_LOCK_HINT)
+        raise NotFound(f"the lock has no {name} ({' '.join((source, version)).strip()})", hint=LOCK_HINT)
     return Part(component, source, name, tuple(found))
 
 

@@ -121,6 +121,13 @@ class World:
         )
         wait_until(lambda: "stays" in container.inside("ls", "/run").split(), 90, every=0.1, what="logged in")
 
+    def leave(self) -> None:
+        """End the logins that stay."""
+        for login in self._open:
+            login.terminate()
+            login.wait()
+        self._open.clear()
+
     def config(self, *lines: str) -> str:
         """Write what the README tells a user to write, with further lines on top; return the file's name.
 
