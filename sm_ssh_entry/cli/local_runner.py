@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-
-# What would win over what the plane's environment sets.
-_OTHERS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
 
 
 def main() -> int:
     """Take an order from standard input and run it; everything else comes from there as well."""
     from sm_ssh_entry.boot import layout
+    from sm_ssh_entry.plane.environment import adopt
     from sm_ssh_entry.plane.execution import order, runner
     from sm_ssh_entry.plane.execution.work import Work, environment
 
@@ -21,9 +18,7 @@ def main() -> int:
         if not line:
             return 0
         given = order.read(line)
-        for name in _OTHERS:
-            os.environ.pop(name, None)
-        os.environ.update(environment(given))
+        adopt(environment(given))
         runner.run(Work(given, words, layout.install))
     return 0
 

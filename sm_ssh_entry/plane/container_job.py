@@ -83,7 +83,7 @@ def run(job: jobs.Job, box: Box, *, say: Callable[[str], None], out: IO[bytes]) 
         say("removed the containers and networks of jobs that had been cut off")
     with local_job.opened(job) as place:
         end = run_placed(place, box, labels, say=say, out=out)
-        local_job.close(place, end)
+        local_job.close(place, end, say)
     return end.status
 
 

@@ -151,6 +151,16 @@ def host_name(job: Job, arn: str) -> str:
     return f"{name}.{job.kind}{contract.NAME_SUFFIX}"
 
 
+def log_group(kind: str, name: str) -> str:
+    """Return the CloudWatch Logs group of a resource's containers; ``""``: it has none.
+
+    Args:
+        kind: its kind.
+        name: its name.
+    """
+    return f"/aws/sagemaker/Endpoints/{name}" if kind == "inference" else _GROUPS.get(kind, "")
+
+
 def log_stream(job: Job, node: str, *, arn: str, instance: str, began: int) -> tuple[str, str]:
     """Return the CloudWatch Logs group and stream of a container's output.
 
@@ -162,13 +172,13 @@ def log_stream(job: Job, node: str, *, arn: str, instance: str, began: int) -> t
         began: epoch seconds.
     """
     if job.kind == "inference":
-        return f"/aws/sagemaker/Endpoints/{job.name}", f"{VARIANT}/{instance}"
+        return log_group(job.kind, job.name), f"{VARIANT}/{instance}"
     streams = {
         "transform": f"{job.name}/{instance}-{began}",
         "studio": f"{_domain(arn)}/{job.name}/{APP_TYPE}/{APP}",
         "notebook": f"{job.name}/jupyter.log",
     }
-    return _GROUPS[job.kind], streams.get(job.kind, f"{job.name}/{node}-{began}")
+    return log_group(job.kind, job.name), streams.get(job.kind, f"{job.name}/{node}-{began}")
 
 
 def target(job: Job, node: str, *, arn: str, instance: str) -> str:

@@ -87,7 +87,7 @@ def run(
         say(f"job {job.name}, {counted(job.nodes)}, on {place.state.url}, files in {place.job.folder}")
         say(how_to_log_in(place))
         end = run_placed(place, prepare=prepare, say=say, out=out, stop_seconds=stop_seconds)
-        close(place, end)
+        close(place, end, say)
     return end.status
 
 
@@ -188,15 +188,18 @@ def opened(job: jobs.Job) -> Iterator[Place]:
         yield Place(dataclasses.replace(job, folder=new_folder(job)), state, started, arn, instances, int(time.time()))
 
 
-def close(place: Place, end: running.End) -> None:
-    """Record how the job ended. A plane that was stopped meanwhile has nobody left to tell.
+def close(place: Place, end: running.End, say: Callable[[str], None]) -> None:
+    """Record how the job ended, and say so. A plane that was stopped meanwhile has nobody left to tell.
 
     Args:
         place: what ``opened`` gave.
         end: how it ended.
+        say: takes one line for the user.
     """
     ended = "Stopped" if end.stopped else "Failed" if end.status else "Completed"
     note(place.job, place.state, ended, _failure(place.job) if ended == "Failed" else "")
+    status = f" with status {end.status}" if end.status else ""
+    say(f"job {place.job.name}: {ended}{status} after {time.time() - place.began:.0f} s, files in {place.job.folder}")
 
 
 def note(job: jobs.Job, state: daemon.State, status: str, failure: str = "") -> None:
