@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from sm_ssh_entry.boot import environment, log, status, waiters
+from sm_ssh_entry.boot import closing, environment, log, orders, status, supervise, user_command, waiters
 from sm_ssh_entry.boot.settings import Settings
 from sm_ssh_entry.boot.signals import STOPPING, SignalPipe
 from sm_ssh_entry.contract import Paths
@@ -36,6 +36,8 @@ class Event(Enum):
     FAILED = "failed"
     DIED = "services died"
     SIGNAL = "signal"
+    RERUN = "a rerun has begun, or ended"
+    FINISH = "a rerun stands for the command"
     DEADLINE = "deadline"
 
 
@@ -57,7 +59,7 @@ def launch(paths: Paths, given: Mapping[bytes, bytes], *, job: int, word: str, l
         word: first word of the user's command.
         log_file: where our lines go instead of the container's log, for a caller that waits for its output's end.
     """
-    status.update(paths, fresh=True, phase=status.STARTING)
+    status.update(paths, fresh=True, phase=status.STARTING, main=job or None)
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
     words = [sys.executable, "-I", "-m", "sm_ssh_entry.boot.supervise", "--job", str(job)]
@@ -92,14 +94,16 @@ class Hold:
         fifo: our FIFO's descriptor.
         life: the services' descriptor.
         pipe: the signals that stop a job.
+        told: the descriptor of a rerun's orders; -1: there are none.
     """
 
-    def __init__(self, fifo: int, life: int, pipe: SignalPipe) -> None:
+    def __init__(self, fifo: int, life: int, pipe: SignalPipe, told: int = -1) -> None:
         self._fifo = fifo
         self._life = life
         self._pipe = pipe
+        self._told = told
         self._poll = select.poll()
-        for descriptor in (fifo, life, pipe.descriptor):
+        for descriptor in (fifo, life, pipe.descriptor, *((told,) if told >= 0 else ())):
             self._poll.register(descriptor, select.POLLIN)
         self.signal = 0
 
@@ -114,6 +118,9 @@ class Hold:
             waiters.READY: Event.READY,
             waiters.ALONE: Event.ALONE,
             waiters.FAILED: Event.FAILED,
+            orders.BEGIN: Event.RERUN,
+            orders.END: Event.RERUN,
+            orders.FINISH: Event.FINISH,
         }
         while (left := deadline - time.monotonic()) > 0:
             ready = {descriptor for descriptor, _ in self._poll.poll(left * 1000)}
@@ -121,10 +128,11 @@ class Hold:
                 self.signal = next((number for number in self._pipe.read() if number in STOPPING), 0)
                 if self.signal:
                     return Event.SIGNAL
-            if self._fifo in ready:
-                for word in waiters.words(self._fifo):
-                    if word in known:
-                        return known[word]
+            heard = [word for one in (self._fifo, self._told) if one in ready for word in waiters.words(one)]
+            events = [known[word] for word in heard if word in known]
+            if events:
+                # A rerun's end and what it means for the job may come at once.
+                return next((event for event in events if event is not Event.RERUN), events[0])
             if self._life in ready:
                 self._poll.unregister(self._life)
                 return Event.DIED
@@ -153,16 +161,38 @@ def run(
         ours = error if isinstance(error, SmSshError) else SetupFailed(f"cannot wait ({error.strerror})")
         log.fail(ours)
         return _failed(asked, paths, log.describe(ours))
+    _keep(command, paths)
+    told = orders.listen(paths) if asked.wait else -1
     life = launch(paths, given, job=os.getpid(), word=word)
+    place = _Place(path)
     try:
-        return _wait(Hold(fifo, life, pipe), asked, paths, end) if waits else Outcome()
+        return _wait(Hold(fifo, life, pipe, told), asked, paths, end, place) if waits else Outcome()
     finally:
-        waiters.remove(path)
+        waiters.remove(place.path)
+        orders.deaf(paths, told)
         os.close(fifo)
         os.close(life)
 
 
-def _wait(holding: Hold, asked: Settings, paths: Paths, end: float) -> Outcome:
+def _keep(command: Sequence[str], paths: Paths) -> None:
+    try:
+        user_command.keep(paths, command, os.getpid())
+    except OSError as error:
+        log.say(f"WARNING cannot keep the command for a rerun ({error.strerror})")
+
+
+class _Place:
+    """Where our FIFO is: its name tells others how long we wait."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def postpone(self, seconds: float) -> float:
+        self.path = waiters.postpone(self.path, time.time() + seconds)
+        return time.monotonic() + seconds
+
+
+def _wait(holding: Hold, asked: Settings, paths: Paths, end: float, place: _Place) -> Outcome:
     limit = time.monotonic() + _SETUP_MAX
     ready = False
     if asked.wait:
@@ -174,10 +204,21 @@ def _wait(holding: Hold, asked: Settings, paths: Paths, end: float) -> Outcome:
             ready = True
             status.update(paths, job="waiting")
             continue
+        # Somebody is at work here: the command must not start in the middle of it.
+        busy = event is Event.DEADLINE and ready and supervise.running(str(paths.run), orders.LOCK)
+        if event is Event.RERUN or busy:
+            log.say(f"somebody runs the command by hand (sm-ssh rerun): it waits for {asked.wait:g} s from now")
+            end = place.postpone(asked.wait)
+            continue
         break
     if event is Event.SIGNAL:
         log.say("stopped before the command was started")
         return Outcome(128 + holding.signal)
+    if event is Event.FINISH:
+        log.say("sm-ssh rerun --finish: the job ends with 0, its own command was never started")
+        if os.getpid() == 1:
+            closing.close_logins(paths, time.sleep)
+        return Outcome(0)
     if event in (Event.FAILED, Event.DIED):
         return _failed(asked, paths, _reason(paths, event))
     if event is Event.DEADLINE and asked.fails and not ready:

@@ -16,8 +16,10 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sm_ssh_entry.boot import become, environment, log, procfs, sessions, status, waiters
+from sm_ssh_entry import contract
+from sm_ssh_entry.boot import become, closing, environment, log, orders, procfs, sessions, status, supervise, waiters
 from sm_ssh_entry.boot.settings import Settings
 from sm_ssh_entry.boot.signals import STOPPING, SignalPipe
 from sm_ssh_entry.contract import Paths
@@ -26,11 +28,7 @@ from sm_ssh_entry.contract import Paths
 _DEREGISTER_WITHIN = 20.0
 _DEREGISTER_TIMEOUT = 15.0
 _IDLE_GRACE = 30.0
-# Logins that are about to end, as the one that ran sm-wait stop, may do so by themselves; then we close the others, and
-# the agent has a moment to tell their far ends.
-_LOGINS_END_ALONE = 0.5
-_LOGINS_END_WITHIN = 2.0
-_AGENT_TELLS = 0.3
+_STOP_GRACE = 30.0
 _IDLE_LOOK = 5.0
 
 
@@ -56,12 +54,21 @@ class Init:
         asked: the user's settings.
         paths: where the container keeps its files.
         pipe: all signals.
+        word: first word of the command.
     """
 
     def __init__(
-        self, child: int, given: Mapping[bytes, bytes], asked: Settings, paths: Paths, pipe: SignalPipe
+        self,
+        child: int,
+        given: Mapping[bytes, bytes],
+        asked: Settings,
+        paths: Paths,
+        pipe: SignalPipe,
+        *,
+        word: str = "",
     ) -> None:
         self._child = child
+        self._word = word
         self._given = given
         self._asked = asked
         self._paths = paths
@@ -76,16 +83,25 @@ class Init:
         self._deregistered = not asked.deregister_on_exit
         self._used = time.monotonic()
         self._kill_at: float | None = None
+        # What a rerun has told us.
+        self._told = orders.listen(paths) if asked.hold_on_failure else -1
+        self._replaced = self._postponed = self._finished = False
+        if self._told >= 0:
+            self._poll.register(self._told, select.POLLIN)
 
     def run(self) -> int:
         """Serve until the command has ended and nothing holds the container; return the exit status."""
         while self._status is None:
             self._wait(self._timeout())
             self._due(time.monotonic())
+        if self._replaced and self._status == 0:
+            # It was stopped by hand; that it ended in good order does not make the job complete.
+            self._status = 128 + signal.SIGTERM
         if self._status != 0 and self._asked.hold_on_failure and not self._stopping:
-            self._hold(self._status)
+            self._status = self._hold(self._status)
+        orders.deaf(self._paths, self._told)
         if self._first:
-            self._close_logins()
+            closing.close_logins(self._paths, self._wait)
         self._finish_deregistration()
         return self._status
 
@@ -102,6 +118,7 @@ class Init:
             if number == signal.SIGCHLD:
                 continue
             self._signalled(number)
+        self._obey()
         self._reap()
 
     def _reap(self) -> None:
@@ -154,46 +171,86 @@ class Init:
         with contextlib.suppress(OSError):
             os.killpg(self._child, number)
 
-    def _hold(self, code: int) -> None:
+    def _obey(self) -> None:
+        """Do what a rerun has told us, see orders; whether it may is for the rerun to know."""
+        for word in waiters.words(self._told) if self._told >= 0 else ():
+            if word == orders.REPLACE and self._status is None and not self._stopping and not self._replaced:
+                log.say("sm-ssh rerun --stop-first: stopping the command")
+                self._replaced = True
+                self._kill_at = time.monotonic() + _STOP_GRACE
+                self._kill_group(signal.SIGTERM)
+            elif word in (orders.BEGIN, orders.END):
+                log.say(
+                    "sm-ssh rerun: the command runs again" if word == orders.BEGIN else "sm-ssh rerun: it has ended"
+                )
+                self._postponed = True
+            elif word == orders.FINISH:
+                self._finished = self._status is not None
+
+    def _hold(self, code: int) -> int:
+        """Keep the container after a failure; return the status that the job ends with."""
         seconds = self._asked.hold_on_failure
-        log.say(f"the command failed with {code}; the container stays for {seconds:g} s, sm-wait stop ends it")
+        found = status.read(self._paths)
+        if found.get("phase") == status.FAILED:
+            log.say(f"the command failed with {code}; not held, as SSH could not be set up and nobody can get in")
+            return code
+        log.say(f"the command failed with {code}; the container stays for {seconds:g} s{self._way_in(found)}")
         status.update(self._paths, job="failed", exit=code)
-        end = time.monotonic() + seconds
         try:
             fifo, path = waiters.open_fifo(str(self._paths.waiters), time.time() + seconds)
         except OSError:
             fifo, path = -1, ""
         if fifo >= 0:
             self._poll.register(fifo, select.POLLIN)
-        while (left := end - time.monotonic()) > 0 and not self._stopping:
-            self._wait(left)
-            if fifo >= 0 and waiters.STOP in waiters.words(fifo):
-                break
+        why = self._held(seconds, fifo, path)
         if fifo >= 0:
-            waiters.remove(path)
+            self._poll.unregister(fifo)
             os.close(fifo)
+        if self._finished:
+            log.say(f"sm-ssh rerun --finish: the job ends with 0 instead of {code}")
+            return 0
+        log.say(f"{why}: ending with {code}")
+        return code
 
-    def _close_logins(self) -> None:
-        """Close what is open, before our end as process 1 is the abrupt end of all processes.
+    def _way_in(self, found: Mapping[str, Any]) -> str:
+        """Return how to get in, for the log: by the job's name, else by its node's id."""
+        # Only here, as it takes memory that most containers never need. The services may not know yet what we are.
+        from sm_ssh_entry.boot import context
 
-        Nobody would tell the far ends, and their terminals would hang until keep-alives fail, two minutes later.
-        """
-        found = status.read(self._paths)
-        port, services = int(found.get("port") or 0), int(found.get("services") or 0)
-        began = time.monotonic()
-        seen = False
-        while (passed := time.monotonic() - began) < _LOGINS_END_WITHIN:
-            open_ = sessions.logins(port, services)
-            if not open_:
+        here = context.read(environment.text(self._given), self._paths, self._word)
+        names = (here.host if here.several_nodes else "", here.name, here.kind)
+        host = ".".join(one for one in names if one) + contract.NAME_SUFFIX
+        host = host if here.name else str(found.get("node_id") or "")
+        into = f": sm-ssh connect {host} gets in, sm-ssh rerun {host} runs it again," if host else ","
+        return f"{into} sm-wait stop ends it"
+
+    def _held(self, seconds: float, fifo: int, path: str) -> str:
+        """Hold until something ends it; return what did."""
+        why = ""
+        end = time.monotonic() + seconds
+        while not why:
+            left = end - time.monotonic()
+            # Somebody is at work here: the time begins anew.
+            if self._postponed or (left <= 0 and supervise.running(str(self._paths.run), orders.LOCK)):
+                self._postponed = False
+                end = time.monotonic() + seconds
+                path = waiters.postpone(path, time.time() + seconds)
+                continue
+            if left <= 0:
+                why = f"{seconds:g} s are over"
                 break
-            seen = True
-            for pid in open_ if passed >= _LOGINS_END_ALONE else ():
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGTERM)
-            self._wait(0.05)
-        end = time.monotonic() + _AGENT_TELLS
-        while seen and (left := end - time.monotonic()) > 0:
             self._wait(left)
+            words = waiters.words(fifo) if fifo >= 0 else []
+            if self._stopping:
+                why = "the job is stopped"
+            elif self._finished:
+                why = "finished"
+            elif waiters.STOP in words:
+                why = "sm-wait stop"
+            elif waiters.FAILED in words:
+                why = "SSH could not be set up, so nobody can get in"
+        waiters.remove(path)
+        return why
 
     def _start_deregistration(self) -> None:
         """Run it as a child: the AWS client is large, and may hang where the network is gone already."""
@@ -231,7 +288,9 @@ def run(command: Sequence[str], given: Mapping[bytes, bytes], asked: Settings, p
         _become(command, given, pipe, terminal=terminal)
     with contextlib.suppress(OSError):
         os.setpgid(child, child)
-    return Init(child, given, asked, paths, pipe).run()
+    status.update(paths, main=child)
+    word = os.path.basename(command[0])  # noqa: PTH119 # no file is meant
+    return Init(child, given, asked, paths, pipe, word=word).run()
 
 
 def _become(command: Sequence[str], given: Mapping[bytes, bytes], pipe: SignalPipe, *, terminal: bool) -> None:

@@ -38,15 +38,16 @@ def parse(words: Sequence[str]) -> tuple[int, str, bool]:
     return int(pairs.get("--job", "0")), pairs.get("--word", ""), pairs.get("--prepared") == "yes"
 
 
-def lock(run: str) -> int | None:
-    """Take the lock that says services run here; None where somebody has it.
+def lock(run: str, name: str = "lock") -> int | None:
+    """Take the lock that says services run here, or another of its kind; None where somebody has it.
 
     The kernel gives it back when this process ends, however it ends. Children do not inherit it.
 
     Args:
         run: the state folder.
+        name: the lock's file.
     """
-    descriptor = os.open(f"{run}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(f"{run}/{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     for tries in range(3):
         if tries:
             # Somebody may only have looked, see running.
@@ -58,14 +59,15 @@ def lock(run: str) -> int | None:
     return None
 
 
-def running(run: str) -> bool:
+def running(run: str, name: str = "lock") -> bool:
     """Tell whether services run here. Must not be asked by the process that holds the lock.
 
     Args:
         run: the state folder.
+        name: the lock's file.
     """
     try:
-        descriptor = lock(run)
+        descriptor = lock(run, name)
     except OSError:
         return False
     if descriptor is None:
@@ -121,7 +123,8 @@ def _supervise(job: int, word: str, prepared: bool) -> int:
     held = lock(str(paths.run))
     if held is None:
         return 0
-    status.update(paths, fresh=not prepared, phase=status.STARTING, services=os.getpid(), mark="started")
+    main = {} if prepared else {"main": job or None}
+    status.update(paths, fresh=not prepared, phase=status.STARTING, services=os.getpid(), mark="started", **main)
     status.write_private(paths.environment, environment.snapshot(given))
     reading, writing = os.pipe()
     child = os.fork()

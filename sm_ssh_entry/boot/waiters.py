@@ -26,11 +26,42 @@ def open_fifo(folder: str, deadline: float) -> tuple[int, str]:
         OSError: the folder cannot be written.
     """
     os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 # pathlib costs more than all the rest
-    path = os.path.join(folder, f"{os.getpid()}.{int(deadline)}")  # noqa: PTH118
+    path = _path(folder, deadline)
+    return open_at(path), path
+
+
+def open_at(path: str) -> int:
+    """Make a FIFO; return its descriptor, to poll and read.
+
+    Args:
+        path: where; what is there is replaced.
+
+    Raises:
+        OSError: its folder cannot be written.
+    """
     remove(path)
     os.mkfifo(path, 0o600)
     # Opened for both directions: with a writer always there, a finished writer is no end of file, and poll stays calm.
-    return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC), path
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def postpone(path: str, deadline: float) -> str:
+    """Give our FIFO another deadline; return its new path, or the old one where it cannot be renamed.
+
+    Args:
+        path: as ``open_fifo`` returned it.
+        deadline: as there.
+    """
+    later = _path(os.path.dirname(path), deadline)  # noqa: PTH120
+    try:
+        os.rename(path, later)  # noqa: PTH104
+    except OSError:
+        return path
+    return later
+
+
+def _path(folder: str, deadline: float) -> str:
+    return os.path.join(folder, f"{os.getpid()}.{int(deadline)}")  # noqa: PTH118
 
 
 def remove(path: str) -> None:

@@ -73,14 +73,28 @@ def run(reach: Reach, share: bool, name: str, words: tuple[str, ...]) -> int:
     Several words reach the command exactly as they are; a single word is a line for the remote shell. Output and errors
     stay apart. A status of 255 is the remote command's own: failures on the way there have other codes.
     """
-    from sm_ssh_entry.connect import keys, names, ssh_client, ssh_command
+    from sm_ssh_entry.connect import names
 
-    target = names.parse(name)
-    line = ssh_command.remote_line(words[1:] if words[0] == "--" else words)
+    return remotely(names.parse(name), reach, words[1:] if words[0] == "--" else words, share=share)
+
+
+def remotely(target: Target, reach: Reach, words: Sequence[str], *, share: bool = True, terminal: bool = False) -> int:
+    """Run a command on a node by ssh; return its exit status.
+
+    Args:
+        target: whom to reach.
+        reach: how the name is to be reached.
+        words: several words exactly as they are, or one line for the remote shell.
+        share: whether to go over a connection that is there.
+        terminal: whether it gets a terminal there, as ours.
+    """
+    from sm_ssh_entry.connect import keys, ssh_client, ssh_command
+
+    line = ssh_command.remote_line(words)
     with ssh_client.notes() as kept:
         ours = keys.candidates(reach.identity)
         proxy = ssh_command.proxy_words(target, reach, outcome=kept.outcome)
-        options = ssh_command.Words(options=("-T",), command=(line,))
+        options = ssh_command.Words(options=("-t" if terminal else "-T",), command=(line,))
 
         def argv(shared: Sequence[str], extra: Sequence[str] = ()) -> list[str]:
             return ssh_command.ssh_argv(target, proxy, ours, options, extra=extra, shared=shared)

@@ -1,10 +1,11 @@
-"""``sm-ssh-entry start|status|health|authorize|deregister``: the container's own command line, called by the stub."""
+"""The container's own command line, called by the stub: ``sm-ssh-entry start | status | dump | rerun`` and more."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,9 @@ from sm_ssh_entry.boot import deregister as deregistration
 from sm_ssh_entry.boot import environment, health, hold, keys, log, sessions, signals, status, supervise, waiters
 from sm_ssh_entry.contract import Paths
 from sm_ssh_entry.errors import INTERRUPTED, BadInput, SetupFailed, SmSshError, TimedOut
+
+# Seconds after which somebody who waits is told why.
+_QUIET = 2.0
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -86,6 +90,49 @@ def authorize(key: tuple[str, ...]) -> None:
 def deregister() -> None:
     """Take this container's node out of Systems Manager."""
     click.echo(deregistration.run(_paths()) or "this container has no node")
+
+
+@cli.command()
+@click.option("--pid", type=click.IntRange(min=1), help="One process; default: every Python process of the job.")
+@click.option("--native", is_flag=True, help="Frames of C, C++ and the like too.")
+@click.option("--output", type=click.Choice(["plain", "json"]), default="plain", show_default=True)
+def dump(pid: int | None, native: bool, output: str) -> None:
+    """Show where the threads of the job's Python processes are, its first process first.
+
+    Nothing of the job has to be prepared for it. Programs are shown without their arguments, frames without values.
+    """
+    from sm_ssh_entry.boot import dump as dumping
+
+    paths = _paths()
+    program = dumping.tool(paths)
+    jobs = dumping.chosen(paths, pid)
+    slow = threading.Timer(_QUIET, log.say, [f"reading {len(jobs)} processes; some take their time"], {"fd": 2})
+    slow.daemon = True
+    slow.start()
+    found = []
+    for one in dumping.read(program, jobs, native=native):
+        found.append(one)
+        if output == "plain":
+            click.echo("\n".join(dumping.lines(one)))
+    slow.cancel()
+    if output == "json":
+        click.echo(dumping.as_json(found))
+    dumping.judge(found)
+
+
+@cli.command(context_settings={"allow_interspersed_args": False})
+@click.option("--beside", is_flag=True, help="Though the job's own command runs: beside it.")
+@click.option("--stop-first", is_flag=True, help="Stop the job's own command before; its status stays the job's.")
+@click.option("--finish", is_flag=True, help="If it succeeds, end the held job with success.")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
+def rerun(beside: bool, stop_first: bool, finish: bool, words: tuple[str, ...]) -> int:
+    """Run the job's own command again, or COMMAND, with the job's environment in the job's working folder.
+
+    For a job that is held, before its start or after a failure. Ends with the command's status.
+    """
+    from sm_ssh_entry.boot import rerun as again
+
+    return again.run(_paths(), again.Wanted(words, beside, stop_first, finish))
 
 
 def _paths() -> Paths:
