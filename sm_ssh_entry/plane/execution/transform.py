@@ -102,7 +102,7 @@ def _settings(request: Mapping[str, Any]) -> Settings:
         joining=joining,
         seconds=client.get("InvocationsTimeoutInSeconds", 600),
         retries=client.get("InvocationsMaxRetries", 3),
-        requested={name: request[name] for name in _TOLD if request.get(name)},
+        requested={name: request[name] for name in _TOLD if name in request},
     )
 
 

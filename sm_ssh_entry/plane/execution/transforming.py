@@ -91,6 +91,9 @@ def agreed(requested: Mapping[str, Any], offered: Mapping[str, Any]) -> Agreed:
     numbers = {}
     for name, own in (("MaxConcurrentTransforms", 1), ("MaxPayloadInMB", 6)):
         said = requested.get(name, offered.get(name, own))
+        if name == "MaxConcurrentTransforms" and said == 0:
+            # To the request it means that the container may say.
+            said = offered.get(name, own)
         numbers[name] = said if isinstance(said, int) and said >= 0 else own
     strategy = str(requested.get("BatchStrategy") or offered.get("BatchStrategy") or "MultiRecord")
     several = strategy.replace("_", "").lower() == "multirecord"
