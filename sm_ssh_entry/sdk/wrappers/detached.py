@@ -35,7 +35,7 @@ class DetachedEstimator(Detached):
     kind = "training"
     instance_count = 0
 
-    def __init__(self, training_job_name: str, sagemaker_session: Any = None) -> None:
+    def __init__(self, training_job_name: str, sagemaker_session: Any) -> None:
         super().__init__(training_job_name, sagemaker_session)
         self.latest_training_job = self.record
 
@@ -55,7 +55,7 @@ class DetachedProcessor(Detached):
 
     kind = "processing"
 
-    def __init__(self, processing_job_name: str, sagemaker_session: Any = None) -> None:
+    def __init__(self, processing_job_name: str, sagemaker_session: Any) -> None:
         super().__init__(processing_job_name, sagemaker_session)
         self.latest_job = self.record
 

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
-from sm_ssh_entry.errors import ConnectionLost, NotFound, NotRegistered, SmSshError, TimedOut
+from sm_ssh_entry.errors import ConnectionLost, NotFound, NotRegistered, TimedOut
 from sm_ssh_entry.sdk.wrappers import tool
 from sm_ssh_entry.sdk.wrappers.account import Account
 
 _ONLINE = "Online"
 # A job's further nodes come within seconds of its first; one that failed to register never comes.
 _OTHERS_SECONDS = 150.0
-
-
-def found(account: Account, host: str) -> list[str]:
-    """Return the ids of the nodes that are there: those that are Online, a job's first node first; else the lost ones.
-
-    Args:
-        account: whom to ask.
-        host: the name.
-
-    Raises:
-        SmSshError: they could not be asked for.
-    """
-    entries = tool.entries(account, host)
-    online = [str(entry["node_id"]) for entry in entries if entry["status"] == _ONLINE]
-    return online or [str(entry["node_id"]) for entry in entries]
 
 
 def awaited(account: Account, host: str, *, timeout: float, expected: int = 1) -> list[str]:
@@ -38,7 +24,8 @@ def awaited(account: Account, host: str, *, timeout: float, expected: int = 1) -
         expected: how many nodes of a job register themselves; the waiting for all but the first is short.
 
     Returns:
-        Ids, a job's first node first; none where the time has passed.
+        Ids of the nodes that are Online, a job's first node first; where none is, of those that were. None where the
+        time has passed.
 
     Raises:
         NotFound: there is no such job.
@@ -46,35 +33,46 @@ def awaited(account: Account, host: str, *, timeout: float, expected: int = 1) -
         SmSshError: AWS could not be asked.
     """
     deadline = time.monotonic() + timeout
-    if timeout <= 0:
+    entries, problem = _there(account, host), None
+    if timeout > 0 and not _online(entries):
         try:
-            return found(account, host)
-        except (NotFound, NotRegistered):
+            tool.call(account, "wait", host, "--timeout", f"{timeout:g}")
+        except TimedOut:
             return []
-    problem: SmSshError | None = None
-    try:
-        tool.call(account, "wait", host, "--timeout", f"{timeout:g}")
-    except TimedOut:
-        return []
-    except (ConnectionLost, NotRegistered) as error:
-        problem = error
-    if problem is None:
-        _await_others(account, host, expected, min(deadline, time.monotonic() + _OTHERS_SECONDS))
-    ids = found(account, host)
-    if problem and not ids:
+        except (ConnectionLost, NotRegistered) as error:
+            problem = error
+        entries = _there(account, host)
+    if problem and not entries:
         raise problem
-    return ids
+    if timeout > 0 and _await_others(account, host, entries, expected, deadline):
+        entries = _there(account, host)
+    return [str(entry["node_id"]) for entry in _online(entries) or entries]
 
 
-def _await_others(account: Account, host: str, expected: int, deadline: float) -> None:
-    if expected < 2:
-        return
-    there = {entry["node"] for entry in tool.entries(account, host) if entry["status"] == _ONLINE}
-    for label in (f"algo-{rank}" for rank in range(1, expected + 1)):
+def _there(account: Account, host: str) -> list[dict[str, Any]]:
+    try:
+        return tool.entries(account, host)
+    except (NotFound, NotRegistered):  # of an endpoint: its model may be on its way, and the waiting says why not
+        return []
+
+
+def _online(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [entry for entry in entries if entry["status"] == _ONLINE]
+
+
+def _await_others(account: Account, host: str, entries: list[dict[str, Any]], expected: int, deadline: float) -> bool:
+    """Wait for a job's further nodes once the first is there; tell whether any was waited for."""
+    there = {entry["node"] for entry in _online(entries)}
+    missing = [label for label in (f"algo-{rank}" for rank in range(1, expected + 1)) if label not in there]
+    if not there or expected < 2:
+        return False
+    deadline = min(deadline, time.monotonic() + _OTHERS_SECONDS)
+    for label in missing:
         left = deadline - time.monotonic()
-        if label in there or left <= 0:
-            continue
+        if left <= 0:
+            break
         try:
             tool.call(account, "wait", f"{label}.{host}", "--timeout", f"{left:g}")
         except (TimedOut, ConnectionLost, NotRegistered, NotFound):
-            return
+            break
+    return bool(missing)
