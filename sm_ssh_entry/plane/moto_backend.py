@@ -22,9 +22,10 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from sm_ssh_entry.plane import moto_tables
+from sm_ssh_entry.plane import local_role, moto_tables
 from sm_ssh_entry.plane.api import AwsError, Caller
 from sm_ssh_entry.plane.credentials import Credential
+from sm_ssh_entry.plane.store import ACCOUNT
 
 LOG = logging.getLogger("sm_ssh.plane.moto")
 _RELAY_HEADER = "X-Sm-Ssh-Relay"
@@ -59,6 +60,7 @@ class MotoBackend:
         async with self._starting:
             if self._server is None:
                 self._server = await asyncio.to_thread(_make_server, self._secret)
+                await asyncio.to_thread(local_role.arn, ACCOUNT)
                 self._thread = threading.Thread(target=self._server.serve_forever, name="moto", daemon=True)
                 self._thread.start()
 
@@ -176,6 +178,7 @@ def _reset() -> None:
     from moto.moto_api._internal.models import moto_api_backend
 
     moto_api_backend.reset()
+    local_role.arn(ACCOUNT)
 
 
 def _has_ssm_operation(operation: str) -> bool:

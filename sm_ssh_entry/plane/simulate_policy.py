@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
+from sm_ssh_entry.plane import local_role
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.moto_tables import backends
 from sm_ssh_entry.plane.store import Store
@@ -44,7 +45,7 @@ async def answer(store: Store, body: bytes) -> web.Response:
     if not source or not actions:
         raise AwsError("ValidationError", "PolicySourceArn and ActionNames are required.")
     deny = _limits(store, source)
-    statements = [] if deny is not None else await asyncio.to_thread(_statements, source)
+    statements = [] if deny is not None else await asyncio.to_thread(_statements, source, store.account)
     context = _context(form)
     results = []
     for action in actions:
@@ -78,7 +79,9 @@ def _limits(store: Store, source: str) -> set[str] | None:
     return {pattern for one in mine for pattern in one.deny} if mine else None
 
 
-def _statements(source: str) -> _Statements:
+def _statements(source: str, account: str) -> _Statements:
+    # moto may not have been needed before.
+    local_role.arn(account)
     for partitions in list(backends("iam").values()):
         for backend in list(partitions.values()):
             for owner in [*list(backend.roles.values()), *list(backend.users.values())]:

@@ -37,3 +37,15 @@ def test_the_role_of_a_record_is_there_after_a_reset_too() -> None:
                 answer = client(plane, "iam").simulate_principal_policy(PolicySourceArn=arn, ActionNames=[action])
                 assert answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
             plane.reset()
+
+
+def test_the_role_is_there_before_anything_runs_with_every_right_of_a_job() -> None:
+    with PlaneThread() as plane:
+        iam = client(plane, "iam")
+        arn = "arn:aws:iam::123456789012:role/service-role/sm-ssh-local"
+        for _ in range(2):
+            asked = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=["s3:GetObject", "kms:Decrypt"])
+            assert [one["EvalDecision"] for one in asked["EvaluationResults"]] == ["allowed", "allowed"]
+            assert iam.get_role(RoleName="sm-ssh-local")["Role"]["Arn"] == arn
+            plane.reset()
+        iam.close()
