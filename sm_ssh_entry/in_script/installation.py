@@ -159,7 +159,17 @@ class Steps:
         python = (self._shop / "state" / "interpreter").read_text(encoding="utf-8").strip()
         script = "import sys; sys.path.append(sys.argv[1]); from sm_ssh_entry.in_script import obtaining"
         script += "; sys.exit(obtaining.main(sys.argv[2:]))"
-        words = [python, "-I", "-B", "-c", script, str(self._kit.parent), str(self._shop / "artifacts"), self._arch]
+        words = [
+            python,
+            "-I",
+            "-S",
+            "-B",
+            "-c",
+            script,
+            str(self._kit.parent),
+            str(self._shop / "artifacts"),
+            self._arch,
+        ]
         words += ["check" if self._brought.folder else "fetch", str(self._brought.lock or "")]
         self._run("artifacts", words)
 

@@ -38,7 +38,8 @@ def main(words: Sequence[str]) -> int:
     files = Path(__file__).resolve().parent.parent / "image_files" / "images"
     try:
         wanted = manifest.read(files / "artifacts.json")
-        locks = Locks(files / "artifacts.lock", Path(lock) if lock else folder / "no.lock")
+        # The lock that came with our code wins: what lies beside artifacts can be changed by whoever can change them.
+        locks = Locks(Path(lock) if lock else folder / "no.lock", files / "artifacts.lock")
         if how == "check":
             check(folder, arch, locks, wanted)
         else:

@@ -34,8 +34,14 @@ def over(time_delta: timedelta, env: Mapping[str, str]) -> bool:
         time_delta: the time.
         env: the script's environment.
     """
-    number, last = _sessions(env)
     now = time.time()
+    found = _sessions(env)
+    if found is None:
+        # Not to know must not end a job that somebody works in.
+        _once("WARNING sm-ssh-entry status does not answer: taking somebody for connected")
+        _Seen.last = now
+        return False
+    number, last = found
     _Seen.last = now if number else max(_Seen.last, min(last, now))
     left = time_delta.total_seconds() - (now - _Seen.last)
     if number:
@@ -47,20 +53,20 @@ def over(time_delta: timedelta, env: Mapping[str, str]) -> bool:
     return not number and left <= 0
 
 
-def _sessions(env: Mapping[str, str]) -> tuple[int, float]:
-    """Return how many sessions are open, and when the last one was seen; (0, 0.0) where SSH is off."""
+def _sessions(env: Mapping[str, str]) -> tuple[int, float] | None:
+    """Return how many sessions are open, and when the last one was seen; (0, 0.0) where SSH is off; None: unknown."""
     paths = Paths(env.get(contract.ROOT, ""))
     program = paths.bin / "sm-ssh-entry"
     if not program.is_file():
         return 0, 0.0
     try:
         done = command.run([str(program), "status", "--output", "json"], env=env, timeout=_SECONDS)
-        found: dict[str, Any] = json.loads(done.stdout).get("sessions", {})
-        return int(found.get("open", 0)), float(found.get("last", 0.0))
-    except (SmSshError, ValueError, TypeError, AttributeError):
-        # Not to know must not end a job that somebody works in.
-        _once("WARNING sm-ssh-entry status does not answer: taking somebody for connected")
-        return 1, 0.0
+        told: dict[str, Any] = json.loads(done.stdout)
+        if told.get("phase") == "off":
+            return 0, 0.0
+        return int(told["sessions"]["open"]), float(told["sessions"]["last"])
+    except (SmSshError, ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def _once(text: str) -> None:

@@ -80,8 +80,11 @@ def _texts(own: Path | None) -> dict[str, bytes | Path]:
 
 def _locks(shipped: Path, own: Path | None) -> bytes:
     """Return one lock of both, with what is fetched at run time alone: wheels, programs and the official agent."""
-    entries = {**lockfile.read(shipped), **(lockfile.read(own) if own is not None else {})}
-    taken = sorted(entry for entry in entries.values() if _fetched(entry))
+    theirs = lockfile.read(own).values() if own is not None else ()
+    # Folder by folder, as locks are everywhere: two resolutions in one do not belong together.
+    folders = {(entry.source, entry.folder) for entry in theirs}
+    ours = [entry for entry in lockfile.read(shipped).values() if (entry.source, entry.folder) not in folders]
+    taken = sorted(entry for entry in (*ours, *theirs) if _fetched(entry))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, _LOCK)
         lockfile.write(path, taken)
