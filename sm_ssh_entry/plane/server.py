@@ -27,6 +27,7 @@ from sm_ssh_entry.plane.execution.desk import Desk
 from sm_ssh_entry.plane.execution.order import Order
 from sm_ssh_entry.plane.faults import Faults
 from sm_ssh_entry.plane.front import MAX_BODY, Front
+from sm_ssh_entry.plane.invocations import Invocations
 from sm_ssh_entry.plane.listeners import BACKLOG, Listeners, listening
 from sm_ssh_entry.plane.moto_backend import MotoBackend
 from sm_ssh_entry.plane.store import Settings, Store
@@ -47,6 +48,7 @@ def operations() -> dict[str, Handler]:
         components,
         describe,
         documents_api,
+        endpoint_api,
         messages,
         nodes,
         run_command_api,
@@ -56,13 +58,14 @@ def operations() -> dict[str, Handler]:
         studio,
         submitted,
         tags,
+        training_records,
         tuning_records,
     )
 
     ssm = (activations, describe, documents_api, nodes, run_command_api, session_api, settings, tags)
     table = {f"AmazonSSM.{name}": handler for module in ssm for name, handler in module.OPERATIONS.items()}
     # Behind the records, whose handlers it builds on and takes the place of.
-    sagemaker = (components, sagemaker_records, studio, submitted, tuning_records)
+    sagemaker = (components, endpoint_api, sagemaker_records, studio, submitted, training_records, tuning_records)
     table |= {f"SageMaker.{name}": handler for module in sagemaker for name, handler in module.OPERATIONS.items()}
     table |= {f"Logs_20140328.{name}": handler for name, handler in cloudwatch.OPERATIONS.items()}
     return table | {f"EC2WindowsMessageDeliveryService.{name}": one for name, one in messages.OPERATIONS.items()}
@@ -237,7 +240,11 @@ class Plane:
         app = web.Application(client_max_size=MAX_BODY)
         own_routes(app)
         gateway.add_routes(app, self.store)
-        app.router.add_route("*", "/{path:.*}", Front(self.store, operations(), self.moto).handle)
+        front = Front(self.store, operations(), self.moto)
+        served = Invocations(self.store, front)
+        served.add_routes(app)
+        app.on_cleanup.append(served.close)
+        app.router.add_route("*", "/{path:.*}", front.handle)
         return app
 
     def _crashed(self, order: Order, last: str) -> None:
