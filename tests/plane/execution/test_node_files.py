@@ -53,7 +53,8 @@ def test_a_pipe_is_no_file_and_nobody_waits_for_it(root: Path) -> None:
 
 
 def test_what_becomes_a_link_after_it_was_seen_is_not_opened(root: Path) -> None:
-    found = next(node_files.walk(root, PurePosixPath("out")))
+    walk = node_files.walk(root, PurePosixPath("out"))
+    found = next(walk)
     (root / "out" / "a").unlink()
     (root / "out" / "a").symlink_to(root.parent / "secret" / "key")
     with pytest.raises(OSError, match="symbolic link"):
