@@ -114,10 +114,7 @@ class Record:
         Raises:
             SmSshError: it has failed; the message says why.
         """
-        created = self.describe()["CreationTime"].timestamp()
-        words = ("logs", self.host, "--follow", "--since", f"{math.ceil(max(0.0, time.time() - created)) + 60}s")
-        shown = tool.beside(self.account, *words, grace=_LATE_LINES) if logs else contextlib.nullcontext()
-        with shown:
+        with self._log_shown() if logs else contextlib.nullcontext():
             answer = self._ended()
         status = str(answer[_KINDS[self.kind].status])
         if status in _FAILED:
@@ -131,6 +128,11 @@ class Record:
         """Return the states of the debugger's and the profiler's rules of a training job."""
         answer = self.describe()
         return [*answer.get("DebugRuleEvaluationStatuses", ()), *answer.get("ProfilerRuleEvaluationStatuses", ())]
+
+    def _log_shown(self) -> contextlib.AbstractContextManager[None]:
+        age = time.time() - self.describe()["CreationTime"].timestamp()
+        since = f"{math.ceil(max(0.0, age)) + 60}s"
+        return tool.beside(self.account, "logs", self.host, "--follow", "--since", since, grace=_LATE_LINES)
 
     def _ended(self) -> dict[str, Any]:
         pause, clock = _FIRST_PAUSE, threading.Event()
