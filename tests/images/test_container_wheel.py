@@ -35,7 +35,9 @@ def archive() -> zipfile.ZipFile:
 def test_only_rooms_of_a_container_are_in_it(archive: zipfile.ZipFile) -> None:
     rooms = {name.split("/")[1] for name in archive.namelist() if name.startswith("sm_ssh_entry/")}
     leaves = {"__init__.py", "aws.py", "command.py", "contract.py", "errors.py"}
-    assert rooms == {"boot", "cli", "entrypoint"} | leaves
+    assert rooms == {"boot", "cli", "compat", "entrypoint", "in_script"} | leaves
+    # What installs the layer, and what belongs where jobs are submitted, is not in it.
+    assert not [name for name in archive.namelist() if name.endswith(("/installation.py", "/staging.py", "/wrapper.py"))]
     assert {name for name in archive.namelist() if name.startswith("sm_ssh_entry/cli/")} == {
         "sm_ssh_entry/cli/__init__.py",
         "sm_ssh_entry/cli/entry.py",

@@ -119,5 +119,5 @@ def test_wrong_words_are_told_before_anything_is_made(tmp_path: Path) -> None:
         ({"name": "sm_ssh_entry", "lock": tmp_path / "none.lock"}, "there is no lock"),
     ):
         with pytest.raises(BadInput, match=text):
-            staging.stage(**words, cache=tmp_path / "cache")  # type: ignore[arg-type]
+            staging.stage(**words, cache=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
