@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from sm_ssh_entry.errors import BadInput
-from sm_ssh_entry.plane import cloudwatch, job_records, native, seed
+from sm_ssh_entry.plane import cloudwatch, endpoint_records, job_records, native, seed
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.front import guarded
 from sm_ssh_entry.plane.listeners import Listeners
@@ -44,6 +44,18 @@ _JOB_FIELDS: dict[str, tuple[type, ...]] = {
     "members": (dict,),
 }
 _TELL_FIELDS: dict[str, tuple[type, ...]] = {"kind": (str,), "name": (str,), "region": (str,), "word": (str,)}
+_SERVING_FIELDS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "region": (str,),
+    "endpoint_status": (str,),
+    "failure": (str,),
+    "config": (str,),
+    "variants": (list,),
+    "instances": (list,),
+}
+_FETCHED_FIELDS: dict[str, tuple[type, ...]] = {"name": (str,), "region": (str,), "ticket": (str,), "error": (str,)}
+# Lists whose items are no words.
+_ITEMS: dict[str, type] = {"events": list, "variants": dict, "instances": dict}
 _LOG_FIELDS: dict[str, tuple[type, ...]] = {"region": (str,), "group": (str,), "stream": (str,), "events": (list,)}
 _NATIVE_FIELDS: dict[str, tuple[type, ...]] = {"target": (str,), "region": (str,), "port": (int,)}
 _SEED_FIELDS: dict[str, tuple[type, ...]] = {
@@ -102,6 +114,8 @@ class Admin:
             "credentials": self._credentials,
             "jobs": self._jobs,
             "tell": self._tell,
+            "serving": self._serving,
+            "fetched": self._fetched,
             "native": self._native,
             "logs": self._logs,
             "seed": self._seed,
@@ -181,6 +195,26 @@ class Admin:
         desk = self._store.desk
         return {"told": desk is not None and await desk.tell(**params)}
 
+    async def _serving(self, params: dict[str, Any]) -> dict[str, Any]:
+        _check(params, _SERVING_FIELDS, required=tuple(_SERVING_FIELDS))
+        region, name = params["region"], params["name"]
+        endpoint = self._store.endpoints.get((region, name))
+        if endpoint is None:
+            return {"busy": []}
+        busy = endpoint.take(params["variants"], params["instances"])
+        await asyncio.to_thread(endpoint_records.note, self._store, region, name, params)
+        if params["endpoint_status"] == "InService":
+            endpoint.open()
+        return {"busy": busy}
+
+    async def _fetched(self, params: dict[str, Any]) -> dict[str, Any]:
+        _check(params, _FETCHED_FIELDS, required=tuple(_FETCHED_FIELDS))
+        endpoint = self._store.endpoints.get((params["region"], params["name"]))
+        waiting = endpoint.fetches.get(params["ticket"]) if endpoint else None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(params["error"])
+        return {}
+
     async def _native(self, params: dict[str, Any]) -> dict[str, Any]:
         _check(params, _NATIVE_FIELDS, required=("target", "region"))
         if not 0 < params.get("port", 1) <= _MAX_PORT:
@@ -229,8 +263,7 @@ def _check(params: dict[str, Any], fields: dict[str, tuple[type, ...]], required
         types = fields.get(name)
         if types is None:
             raise AwsError("ValidationException", f"There is no field '{name}', only {', '.join(fields)}.")
-        # Lists are of words, but for a log's lines, which have a time.
-        item_type = list if name == "events" else str
+        item_type = _ITEMS.get(name, str)
         wrong_item = isinstance(value, list) and not all(isinstance(item, item_type) for item in value)
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types) or wrong_item:
             raise AwsError("ValidationException", f"The field '{name}' has the wrong type.")

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sm_ssh_entry.contract import TAG_RESOURCE_KIND, TAG_RESOURCE_NAME
-from sm_ssh_entry.plane import local_role, sagemaker_records, tuning_records
+from sm_ssh_entry.plane import endpoint_records, local_role, sagemaker_records, tuning_records
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.kinds import APP, APP_TYPE, DOMAIN, VARIANT
 from sm_ssh_entry.plane.opt_ml import INSTANCE_TYPE
@@ -271,7 +271,9 @@ def _endpoint_change(store: Store, one: Record, status: str, failure: str) -> st
     endpoint = there.endpoints.get(one.name)
     if endpoint is None:
         raise _unknown(one)
-    if status == "Stopped":
+    if (one.region, one.name) in store.endpoints:
+        endpoint_records.end(store, one.region, one.name, failure if status == "Failed" else "")
+    elif status == "Stopped":
         _forget_endpoint(there, one.name)
     elif status not in _RUNNING:
         endpoint.endpoint_status = "Failed"

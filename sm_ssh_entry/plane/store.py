@@ -18,6 +18,7 @@ from sm_ssh_entry.plane.tokens import Tokens
 if TYPE_CHECKING:
     from sm_ssh_entry.plane.components import Component
     from sm_ssh_entry.plane.execution.desk import Desk
+    from sm_ssh_entry.plane.in_service import Endpoint
     from sm_ssh_entry.plane.run_command import Command
     from sm_ssh_entry.plane.sessions import Session
 
@@ -334,6 +335,8 @@ class Store:
         self.studio = Studio()
         # By region and name.
         self.components: dict[tuple[str, str], Component] = {}
+        # Those that run here, by region and name; others are moto's records alone.
+        self.endpoints: dict[tuple[str, str], Endpoint] = {}
         # Called by reset() before the tables are emptied: whoever holds sockets or tasks closes them here.
         self.on_reset: list[Callable[[], None]] = []
         # Set once the plane listens, for runners have to reach it; None: nothing runs.
@@ -360,6 +363,7 @@ class Store:
         self.commands.clear()
         self.studio = Studio()
         self.components.clear()
+        self.endpoints.clear()
         self.tokens.clear()
 
 

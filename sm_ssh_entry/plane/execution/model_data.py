@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tarfile
 from collections.abc import Mapping
@@ -11,9 +10,22 @@ from typing import Any
 
 from sm_ssh_entry.plane.execution import storage
 from sm_ssh_entry.plane.execution.work import Failed
+from sm_ssh_entry.plane.in_service import name_of
 
 # Where a container finds the sources beside its model, each in a folder of its name.
 ADDITIONAL = "additional-model-data-sources"
+
+
+def places(definition: Mapping[str, Any], folder: Path) -> dict[str, Path]:
+    """Return what of a container's model data belongs where: place below /opt/ml -> its folder in ``folder``.
+
+    Args:
+        definition: ContainerDefinition of CreateModel.
+        folder: the folder that ``fetch`` fills.
+    """
+    names = [] if is_multi_model(definition) else ["model"]
+    names += [f"{ADDITIONAL}/{one['ChannelName']}" for one in definition.get("AdditionalModelDataSources") or ()]
+    return {name: folder / name for name in names}
 
 
 def fetch(s3: Any, definition: Mapping[str, Any], folder: Path, *, container: str = "container_1") -> dict[str, Path]:
@@ -26,24 +38,21 @@ def fetch(s3: Any, definition: Mapping[str, Any], folder: Path, *, container: st
         container: what a failure reason calls it.
 
     Returns:
-        Place below /opt/ml -> the folder that belongs there.
+        What ``places`` gives.
 
     Raises:
         Failed: nothing is there, or it cannot be unpacked.
     """
-    made = {}
-    if not is_multi_model(definition):
-        made["model"] = folder / "model"
-        made["model"].mkdir(parents=True, exist_ok=True)
-        uri, archive = source(definition)
-        if uri:
-            _bring(s3, uri, made["model"], archive=archive, container=container)
+    made = places(definition, folder)
+    for path in made.values():
+        path.mkdir(parents=True, exist_ok=True)
+    uri, archive = source(definition)
+    if uri and "model" in made:
+        _bring(s3, uri, made["model"], archive=archive, container=container)
     for one in definition.get("AdditionalModelDataSources") or ():
         given = one["S3DataSource"]
-        target = folder / ADDITIONAL / str(one["ChannelName"])
-        target.mkdir(parents=True, exist_ok=True)
+        target = made[f"{ADDITIONAL}/{one['ChannelName']}"]
         _bring(s3, given["S3Uri"], target, archive=given.get("CompressionType") == "Gzip", container=container)
-        made[f"{ADDITIONAL}/{one['ChannelName']}"] = target
     return made
 
 
@@ -74,15 +83,6 @@ def fetch_one(s3: Any, definition: Mapping[str, Any], target: str, folder: Path)
         raise
     # All at once: the container sees the whole folder.
     partial.rename(whole)
-
-
-def name_of(target: str) -> str:
-    """Return what a container calls one of many models, to which TargetModel itself is opaque.
-
-    Args:
-        target: TargetModel.
-    """
-    return hashlib.sha256(target.encode()).hexdigest()[:32]
 
 
 def is_multi_model(definition: Mapping[str, Any]) -> bool:
