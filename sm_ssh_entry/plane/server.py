@@ -49,6 +49,7 @@ def operations() -> dict[str, Handler]:
         describe,
         documents_api,
         endpoint_api,
+        job_lists,
         messages,
         nodes,
         run_command_api,
@@ -65,7 +66,16 @@ def operations() -> dict[str, Handler]:
     ssm = (activations, describe, documents_api, nodes, run_command_api, session_api, settings, tags)
     table = {f"AmazonSSM.{name}": handler for module in ssm for name, handler in module.OPERATIONS.items()}
     # Behind the records, whose handlers it builds on and takes the place of.
-    sagemaker = (components, endpoint_api, sagemaker_records, studio, submitted, training_records, tuning_records)
+    sagemaker = (
+        components,
+        endpoint_api,
+        job_lists,
+        sagemaker_records,
+        studio,
+        submitted,
+        training_records,
+        tuning_records,
+    )
     table |= {f"SageMaker.{name}": handler for module in sagemaker for name, handler in module.OPERATIONS.items()}
     table |= {f"Logs_20140328.{name}": handler for name, handler in cloudwatch.OPERATIONS.items()}
     return table | {f"EC2WindowsMessageDeliveryService.{name}": one for name, one in messages.OPERATIONS.items()}

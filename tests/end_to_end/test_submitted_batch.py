@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import os
 import sys
-import tarfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from sm_ssh_entry.plane.server import PlaneThread
 from sm_ssh_entry.plane.store import Settings
+from tests.end_to_end.batch_jobs import BUCKET, Service
 from tests.waiting import wait_until
 
-BUCKET = "batch-data"
-ROLE = "arn:aws:iam::123456789012:role/service-role/any"
 # What a node says of itself: its words, files and environment, as JSON in its output folder.
 LOOK = """\
 import json, os, pathlib, sys
@@ -103,119 +98,6 @@ ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Mo
 """
 
 
-class Service:
-    """The plane's APIs, and jobs submitted to it."""
-
-    def __init__(self, plane: PlaneThread, folder: Path) -> None:
-        found = plane.environment()
-        self.made: list[Any] = []
-        self.folder = folder
-
-        def client(service: str) -> Any:
-            one = boto3.client(
-                service,
-                region_name=found["AWS_REGION"],
-                endpoint_url=found["AWS_ENDPOINT_URL"],
-                aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
-            )
-            self.made.append(one)
-            return one
-
-        self.s3, self.sagemaker, self.logs = client("s3"), client("sagemaker"), client("logs")
-        self.s3.create_bucket(Bucket=BUCKET)
-
-    def put(self, **objects: bytes | str) -> None:
-        """Store objects; two underscores in a name are a slash, one is a dot."""
-        for name, body in objects.items():
-            key = name.replace("__", "/").replace("_", ".")
-            self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
-
-    def objects(self, prefix: str) -> dict[str, bytes]:
-        """Return what is below a prefix."""
-        listed = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{prefix}/").get("Contents", [])
-        keys = [one["Key"] for one in listed]
-        return {
-            key.removeprefix(f"{prefix}/"): self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys
-        }
-
-    def process(self, name: str, script: str, **more: Any) -> None:
-        """Submit a processing job of one script; two inputs and two outputs."""
-        self.s3.put_object(Bucket=BUCKET, Key=f"{name}/code/script.py", Body=script)
-
-        def given(what: str, uri: str, path: str, kind: str = "S3Prefix", shared: str = "FullyReplicated") -> Any:
-            member = {"S3Uri": uri, "LocalPath": f"/opt/ml/processing/{path}", "S3DataType": kind}
-            return {
-                "InputName": what,
-                "S3Input": {**member, "S3InputMode": "File", "S3DataDistributionType": shared},
-            }
-
-        def made(what: str, mode: str) -> Any:
-            where = {"S3Uri": f"s3://{BUCKET}/{name}/{what}", "LocalPath": f"/opt/ml/processing/{what}"}
-            return {"OutputName": what, "S3Output": {**where, "S3UploadMode": mode}}
-
-        cluster = {"InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
-        request: dict[str, Any] = {
-            "ProcessingJobName": name,
-            "RoleArn": ROLE,
-            "AppSpecification": {
-                "ImageUri": "any",
-                "ContainerEntrypoint": [sys.executable, "/opt/ml/processing/in/code/script.py"],
-                "ContainerArguments": ["--all", "/opt/ml/processing/any"],
-            },
-            "ProcessingResources": {"ClusterConfig": cluster},
-            "ProcessingInputs": [
-                given("code", f"s3://{BUCKET}/{name}/code/", "in/code"),
-                given("data", f"s3://{BUCKET}/data/", "any/where", shared="ShardedByS3Key"),
-                given("listed", f"s3://{BUCKET}/lists/manifest", "listed", kind="ManifestFile"),
-            ],
-            "ProcessingOutputConfig": {"Outputs": [made("made", "EndOfJob"), made("at-once", "Continuous")]},
-        }
-        self.sagemaker.create_processing_job(**request | more)
-
-    def transform(self, name: str, source: str, *, given: Any = None, made: Any = None, **more: Any) -> None:
-        """Submit a transform job with the model that is here."""
-        where = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/{source}"}}
-        request: dict[str, Any] = {
-            "TransformJobName": name,
-            "ModelName": "model",
-            "TransformInput": {"DataSource": where, "ContentType": "text/csv", **(given or {})},
-            "TransformOutput": {"S3OutputPath": f"s3://{BUCKET}/{name}", **(made or {})},
-            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
-        }
-        self.sagemaker.create_transform_job(**request | more)
-
-    def described(self, kind: str, name: str) -> dict[str, Any]:
-        """Return what Describe says; the kind's word stands before no member."""
-        noun = f"{kind.capitalize()}Job"
-        found = getattr(self.sagemaker, f"describe_{kind}_job")(**{f"{noun}Name": name})
-        return {key.removeprefix(noun): value for key, value in found.items()}
-
-    def ended(self, kind: str, name: str) -> dict[str, Any]:
-        """Wait until a job has ended; return what Describe says."""
-
-        def over() -> dict[str, Any] | None:
-            found = self.described(kind, name)
-            return found if found["Status"] not in ("InProgress", "Stopping") else None
-
-        return wait_until(over, 60, what=f"{kind} job {name} has ended")
-
-    def log(self, kind: str, name: str, *, data: bool = False) -> str:
-        """Return all that a job's streams hold, or what its data-logs do."""
-        group = f"/aws/sagemaker/{kind.capitalize()}Jobs"
-        streams = self.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]
-        lines: list[str] = []
-        for stream in streams:
-            if stream["logStreamName"].endswith("/data-log") == data:
-                events = self.logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
-                lines += [event["message"] for event in events]
-        return "\n".join(lines)
-
-    def close(self) -> None:
-        for one in self.made:
-            one.close()
-
-
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("plane")
@@ -225,19 +107,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
         with PlaneThread(settings=Settings(jobs="processes"), folder=folder) as plane:
-            service = Service(plane, folder)
+            service = Service(plane.environment(), python=(sys.executable,))
             service.put(
                 data__a_csv="1", data__b_csv="2", data__c_csv="3", lists__x__1="x1", lists__y__2="y2",
                 lists__manifest=json.dumps([{"prefix": f"s3://{BUCKET}/lists/"}, "x/1", "y/2"]),
             )  # fmt: skip
-            artifact = io.BytesIO()
-            with tarfile.open(fileobj=artifact, mode="w:gz") as archive:
-                item = tarfile.TarInfo("factor")
-                item.size = 1
-                archive.addfile(item, io.BytesIO(b"3"))
-            service.put(model_tar_gz=artifact.getvalue())
-            container = {"Image": "any", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz", "Environment": {"OWN": "model"}}
-            service.sagemaker.create_model(ModelName="model", ExecutionRoleArn=ROLE, PrimaryContainer=container)
+            service.model("model", "any", factor="3")
             try:
                 yield service
             finally:
