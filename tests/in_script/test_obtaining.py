@@ -107,9 +107,11 @@ def test_agent_that_no_lock_names_is_not_fetched(
     status, said = obtain(kit, tmp_path / "here", "fetch")
     assert (status, world.site.asked) == (1, [])
     assert said.startswith("sm-ssh: ERROR the lock has no agent/amd64 (official 3.3.1) (hint: sm-ssh image lock")
-    # The user's own lock, which came with the job, names it.
-    lockfile.write(tmp_path / "own.lock", [entry for entry in entries if entry not in kept])
-    assert obtain(kit, tmp_path / "here", "fetch", str(tmp_path / "own.lock"))[0] == 0
+    # The user locks it where the job is submitted, and that lock comes along.
+    shutil.rmtree(world.to)
+    assert world.sm_ssh("lock", "--only", "agent", "--agent", "official", "--arch", "amd64")[0] == 0
+    assert {entry.component for entry in world.lock.values()} == {"agent"}
+    assert obtain(kit, tmp_path / "here", "fetch", str(world.to / "artifacts.lock"))[0] == 0
 
 
 def test_what_came_along_is_checked_against_the_lock(kit: Path, world: World, entries: list[lockfile.Entry]) -> None:
