@@ -72,10 +72,10 @@ async def delete(store: Store, request: Request) -> dict[str, Any]:
         NotOurs: the endpoint is a record only.
     """
     endpoint, region, name = _require_ours(store, request), request.region, request.params["EndpointName"]
-    await asyncio.to_thread(endpoint_records.delete, store, region, name)
+    runs = await asyncio.to_thread(endpoint_records.delete, store, region, name)
     endpoint.close()
-    if store.desk is None or not await store.desk.tell(KIND, name, region, STOP):
-        # It had failed: nothing runs.
+    # A runner has nothing left to do once its endpoint has failed.
+    if not runs or store.desk is None or not await store.desk.tell(KIND, name, region, STOP):
         await asyncio.to_thread(endpoint_records.end, store, region, name, "")
     return {}
 

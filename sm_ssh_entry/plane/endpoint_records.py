@@ -98,8 +98,8 @@ def scale(store: Store, region: str, name: str, wishes: Sequence[Mapping[str, An
     change(store, region, name, "")
 
 
-def delete(store: Store, region: str, name: str) -> None:
-    """Note that an endpoint is about to be deleted.
+def delete(store: Store, region: str, name: str) -> bool:
+    """Note that an endpoint is about to be deleted; return whether anything of it runs.
 
     Args:
         store: the plane's state.
@@ -112,7 +112,9 @@ def delete(store: Store, region: str, name: str) -> None:
     found = require(store, region, name)
     if found.endpoint_status == "Deleting":
         raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{found.arn}".')
+    runs = found.endpoint_status != "Failed"
     found.endpoint_status = "Deleting"
+    return runs
 
 
 def end(store: Store, region: str, name: str, failure: str) -> None:
@@ -145,7 +147,7 @@ def note(store: Store, region: str, name: str, told: Mapping[str, Any]) -> None:
         store: the plane's state.
         region: its region.
         name: its name.
-        told: ``endpoint_status`` (empty: the same as before), ``failure``, ``config`` (empty: likewise) and ``variants``.
+        told: ``endpoint_status`` and ``config`` (empty: as they were), ``failure`` and ``variants``.
     """
     found = sagemaker_records.backend(store, region).endpoints.get(name)
     if found is None:

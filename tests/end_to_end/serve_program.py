@@ -1,7 +1,7 @@
 """A container's ``serve``, for endpoints as processes: SageMaker's HTTP contract, one model or many, and told mishaps.
 
 What it is sent decides what it does: ``sleep 3``, ``status 400``, ``exit``, ``tear`` (half an answer); all else comes
-back with what it was seen with. SERVE_* variables of the model change how it begins and how many models it has room for.
+back with what it was seen with. SERVE_* variables of the model change how it begins and how many models fit.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(int(number), b"as you wish")
             return
         files = {str(path.relative_to(model)): path.read_text() for path in model.rglob("*") if path.is_file()}
-        seen = {"body": body.decode(errors="replace"), "files": files, "headers": dict(self.headers), "pid": os.getpid()}
-        seen["environment"] = dict(os.environ)
+        seen = {"body": body.decode(errors="replace"), "files": files, "pid": os.getpid()}
+        seen |= {"headers": dict(self.headers), "environment": dict(os.environ)}
         self.answer(200, json.dumps(seen).encode())
 
     def load(self, wanted: dict[str, str]) -> None:

@@ -1,0 +1,161 @@
+"""Endpoints created by boto3 run in containers: many models under load while people log in and out, and what fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.deployed import INSTANCE, VARIANT, Deployer
+from tests.end_to_end.machine import Machine
+from tests.images.built import engine, family
+from tests.images.built.local_runs import on_engine
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.images(family.INFERENCE)
+
+# What comes in a model: its factor is the model.
+CODE = """\
+import pathlib
+
+def model_fn(model_dir):
+    return int(pathlib.Path(model_dir, "factor").read_text())
+
+def predict_fn(data, model):
+    return data * model
+"""
+FACTORS = {"double": 2, "triple": 3, "fourfold": 4}
+CLIENTS, EACH = 8, 25
+
+
+@pytest.fixture(scope="module")
+def ssh(machine: Machine) -> dict[str, str]:
+    """Return the variables of a model that turn SSH on."""
+    machine.run("connect", "--print-config")  # makes the key
+    key = " ".join((machine.home / ".ssh" / "sm-ssh" / "id_ed25519.pub").read_text().split()[:2])
+    return {"START_SSH": "true", "SSH_AUTHORIZED_KEYS": key, "SSH_SSM_ROLE": "service-role/sm-ssh-local"}
+
+
+@pytest.fixture
+def deployer(image: str, machine: Machine) -> Iterator[Deployer]:
+    one = Deployer(machine.env, image)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def login(machine: Machine, host: str, *command: str) -> str:
+    """Run a command over ssh; return its output."""
+    done: subprocess.CompletedProcess[str] = machine.run("run", host, "--", *command)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_three_models_under_load_from_eight_clients_while_people_log_in_and_out(
+    deployer: Deployer, machine: Machine, ssh: dict[str, str]
+) -> None:
+    for name, factor in FACTORS.items():
+        deployer.artifact(f"many/{name}.tar.gz", factor=str(factor), inference__py=CODE)
+    environment = {**ssh, "SSH_SESSION_ID": "many-models"}
+    name = deployer.deploy(
+        "many", {"Mode": "MultiModel", "ModelDataUrl": "s3://models/many/", "Environment": environment}
+    )
+    deployer.in_service(name)
+    host, over = f"{name}.inference.sagemaker", threading.Event()
+    assert machine.run("wait", host, "--timeout", "60").returncode == 0
+
+    def load(number: int) -> list[tuple[str, Any]]:
+        """Invoke all models in turn; nobody has loaded any when it begins. Return what was answered wrongly."""
+        runtime, wrong = deployer.client("sagemaker-runtime"), []
+        for turn in range(EACH):
+            model = list(FACTORS)[(number + turn) % len(FACTORS)]
+            body = json.dumps([turn, number])
+            try:
+                answer = runtime.invoke_endpoint(
+                    EndpointName=name, Body=body, ContentType="application/json", TargetModel=f"{model}.tar.gz"
+                )
+                with answer["Body"] as stream:
+                    found = json.loads(stream.read())
+            except Exception as error:
+                found = repr(error)
+            if found != [turn * FACTORS[model], number * FACTORS[model]]:
+                wrong.append((model, found))
+        return wrong
+
+    def visit() -> int:
+        """Log in, look, and out again, until nobody invokes any more; return how often."""
+        times = 0
+        while not over.is_set() or not times:
+            assert login(machine, host, "id", "-un") == "root\n"
+            times += 1
+        return times
+
+    with ThreadPoolExecutor() as pool:
+        visits = [pool.submit(visit) for _ in range(2)]
+        clients = [pool.submit(load, number) for number in range(CLIENTS)]
+        try:
+            wrong = [each for one in clients for each in one.result()]
+        finally:
+            over.set()
+        assert wrong == []
+        assert all(one.result() for one in visits)
+    assert len(login(machine, host, "ls", "/opt/ml/models").split()) == len(FACTORS)
+    refusal = deployer.refused(name, TargetModel="absent.tar.gz")
+    assert (refusal["Error"]["Code"], "key: many/absent.tar.gz" in refusal["Error"]["Message"]) == (
+        "ValidationError",
+        True,
+    )
+    deployer.delete(name)
+    assert on_engine(machine.folder) == []
+
+
+def test_an_endpoint_is_entered_its_container_is_replaced_and_others_fail(
+    deployer: Deployer, machine: Machine, ssh: dict[str, str]
+) -> None:
+    data = {"ModelDataUrl": deployer.artifact("one.tar.gz", **{"factor": "2", "code/inference__py": CODE})}
+    one = deployer.deploy("one", {**data, "Environment": {**ssh, "SSH_SESSION_ID": "one-model", "MINE": "1"}})
+    absent = deployer.deploy("absent", {"Image": "sm-ssh-test/nothing:here"})
+    # A base image has no program of that name.
+    unable = deployer.deploy("unable", {"Image": family.tag(family.BASE_12)})
+    broken = deployer.deploy("broken", {**data, "ModelDataUrl": "s3://models/none.tar.gz"})
+    single = deployer.deploy("single", {"Image": family.tag(family.BASE_12), "Mode": "MultiModel"})
+    reasons = {name: deployer.reached(name, "Failed")["FailureReason"] for name in (absent, unable, broken, single)}
+    assert reasons[absent] == "The image 'sm-ssh-test/nothing:here' does not exist."
+    assert reasons[unable].startswith(
+        "CannotStartContainerError. Please ensure the model container for variant AllTraffic"
+    )
+    assert reasons[broken].startswith(
+        'Failed to download model data for container "container_1" from URL: "s3://models/none.tar.gz".'
+    )
+    assert "does not contain required com.amazonaws.sagemaker.capabilities.multi-models=true" in reasons[single]
+    deployer.delete(absent, unable, broken, single)
+
+    deployer.in_service(one)
+    images = deployer.described(one)["ProductionVariants"][0]["DeployedImages"]
+    assert "@sha256:" in images[0]["ResolvedImage"]
+    answer = deployer.invoke(one, "[1, 2]", ContentType="application/json")
+    assert (answer["Body"], answer["InvokedProductionVariant"]) == ([2, 4], VARIANT)
+    host = f"{one}.inference.sagemaker"
+    look = "touch /opt/ml/model/x 2>/dev/null || echo read-only; echo $MINE; hostname"
+    readonly, mine, first = login(machine, host, "sh", "-c", look).split()
+    assert (readonly, mine) == ("read-only", "1")
+    assert INSTANCE.fullmatch(first)
+    engine.docker("kill", *[line.split()[0] for line in on_engine(machine.folder) if _is_container(line)])
+    wait_until(lambda: deployer.counts(one) == {VARIANT: 0}, 30, every=0.05, what="the container is missed")
+    wait_until(lambda: deployer.counts(one) == {VARIANT: 1}, 60, every=0.1, what="it is replaced")
+    assert deployer.invoke(one, "[1, 2]", ContentType="application/json")["Body"] == [2, 4]
+    instances = {stream.partition("/")[2] for stream in deployer.streams(one)}
+    assert len(instances) == 2
+    assert first in instances
+    deployer.delete(one)
+    assert on_engine(machine.folder) == []
+
+
+def _is_container(line: str) -> bool:
+    return engine.docker("container", "inspect", line.split(maxsplit=1)[0], check=False).returncode == 0
