@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import MethodType
 from typing import Any, NamedTuple
 
 from sm_ssh_entry.errors import BadInput
 from sm_ssh_entry.sdk import apply, settings, targets
 from sm_ssh_entry.sdk.apply import How
 from sm_ssh_entry.sdk.state import PIPELINE, Enabled
+from sm_ssh_entry.sdk.subclass import override
 
 _KEPT = "_sm_ssh"
 
@@ -38,7 +38,7 @@ def turn_on(pipeline: Any, how: How, steps: Sequence[str] | None) -> None:
     kept = _kept(pipeline)
     if kept is None:
         setattr(pipeline, _KEPT, _Kept(how, meant, how.found(set(), pipeline.sagemaker_session)))
-        pipeline.definition = MethodType(_definition, pipeline)
+        override(pipeline, "definition", _defined)
     elif (kept.how, kept.steps) != (how, meant):
         raise BadInput(f"pipeline {pipeline.name} has SSH already, with other settings", hint="call enable_ssh once")
 
@@ -55,8 +55,8 @@ def _kept(pipeline: Any) -> _Kept | None:
     return getattr(pipeline, _KEPT, None)
 
 
-def _definition(self: Any, *args: Any, **kwargs: Any) -> Any:
-    kept: _Kept = getattr(self, _KEPT)
-    opened = targets.opened(type(self).definition(self, *args, **kwargs), steps=kept.steps)
+def _defined(call: Any, pipeline: Any, *args: Any, **kwargs: Any) -> Any:
+    kept: _Kept = getattr(pipeline, _KEPT)
+    opened = targets.opened(call(*args, **kwargs), steps=kept.steps)
     apply.turn_on(opened.submission, kept.how, kept.found)
     return opened.closed()

@@ -62,7 +62,10 @@ def submission(target: Any) -> Submission:
         )
     for name in [*names, *_names(getattr(target, "job_settings", None))]:
         if name in _READERS:
-            return _READERS[name](target)
+            found = _READERS[name](target)
+            # What a pipeline's session "submits" becomes part of a definition, which can still be made anew.
+            planned = any(each.endswith(".PipelineSession") for each in _names(found.session))
+            return found._replace(names=(), submitted="") if planned else found
     if names[0].startswith("sagemaker.core.resources."):
         raise BadInput(f"this {type(target).__name__} exists already", hint=_hint_of_class(type(target)))
     raise BadInput(f"{names[0].removeprefix('builtins.')}: that cannot have SSH", hint=_HINT)

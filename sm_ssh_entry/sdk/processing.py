@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from types import MethodType
 from typing import Any
 
 from sm_ssh_entry.sdk import entrypoint, limits
 from sm_ssh_entry.sdk.members import get
 from sm_ssh_entry.sdk.state import Container, Submission
+from sm_ssh_entry.sdk.subclass import override
 
 _ARGUMENTS = "_normalize_args"
 
@@ -24,28 +24,23 @@ def processor(target: Any) -> Submission:
         target.env or {},
         partial(setattr, target, "env"),
         entrypoint=target.entrypoint,
-        hook=partial(_hook, target),
+        hook=partial(override, target, _ARGUMENTS, _normalized),
         role=target.role,
         isolated=get(target.network_config, "EnableNetworkIsolation") is True,
     )
     return Submission("processing", (container,), names, ", ".join(names), target.sagemaker_session)
 
 
-def _hook(target: Any) -> None:
-    # Bound to the instance, so that a deep copy of the processor gets one of its own.
-    setattr(target, _ARGUMENTS, MethodType(_normalized, target))
-
-
-def _normalized(self: Any, *args: Any, **kwargs: Any) -> Any:
+def _normalized(call: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
     """Call the class's own, which every kind of processor does in ``run``, and put ours before what it has decided.
 
     A bare processor without an entrypoint keeps it so: setting one would replace the image's.
     """
-    if self.entrypoint is not None:
-        self.entrypoint = entrypoint.stripped(self.entrypoint) or None
-    made = getattr(type(self), _ARGUMENTS)(self, *args, **kwargs)
-    words = entrypoint.prefixed(self.entrypoint)
+    if target.entrypoint is not None:
+        target.entrypoint = entrypoint.stripped(target.entrypoint) or None
+    made = call(*args, **kwargs)
+    words = entrypoint.prefixed(target.entrypoint)
     if words:
-        limits.check_entrypoint("processing", type(self).__name__, words)
-        self.entrypoint = words
+        limits.check_entrypoint("processing", type(target).__name__, words)
+        target.entrypoint = words
     return made

@@ -23,7 +23,7 @@ _HINT = (
 
 
 def copied(request: dict[Any, Any]) -> dict[Any, Any]:
-    """Return a deep copy of a request; a session in it is not copied, because it cannot be."""
+    """Return a deep copy of a request; boto3's session, which ``sagemaker.core`` takes among them, cannot be copied."""
     return {name: value if name == "session" else copy.deepcopy(value) for name, value in request.items()}
 
 
@@ -47,7 +47,7 @@ def submission(request: dict[Any, Any]) -> Submission:
     if not containers:
         raise BadInput(f"{operation}: there is no container in it")
     known = (named,) if isinstance(named, str) and kind != "inference" else ()
-    return Submission(kind, tuple(containers), names=known)
+    return Submission(kind, tuple(containers), names=known, session=request.get("session"))
 
 
 def _training(request: Any, where: str) -> list[Container]:

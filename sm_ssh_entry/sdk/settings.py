@@ -119,7 +119,7 @@ def looked_up(
     Args:
         asked: what ``checked`` returned.
         present: variables that every container has already: these are not looked up.
-        session: the SDK's session; None: there is none.
+        session: the SDK's session, or boto3's; None: there is none.
         region: region for STS where there is no session.
         profile: profile likewise.
 
@@ -169,7 +169,7 @@ def ours(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _caller(session: Any, region: str | None, profile: str | None) -> str:
-    boto_session = getattr(session, "boto_session", None)
+    boto_session = getattr(session, "boto_session", session)
     with aws.errors_of(action="sts:GetCallerIdentity", region=region):
         if boto_session is None:
             sts = aws.client("sts", region=region, profile=profile)

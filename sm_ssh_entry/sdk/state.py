@@ -65,7 +65,7 @@ class Submission(NamedTuple):
         containers: all that get variables.
         names: what SageMaker calls it, where it was submitted.
         submitted: what makes a change too late, in words; ``""``: nothing.
-        session: the SDK's session, whose credentials submit it; None: there is none.
+        session: the SDK's or boto3's session, whose credentials submit it; None: there is none.
     """
 
     kind: str

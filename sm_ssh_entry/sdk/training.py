@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 from sm_ssh_entry.contract import SSH_SESSION_ID
-from sm_ssh_entry.errors import BadInput
 from sm_ssh_entry.sdk import entrypoint, limits
 from sm_ssh_entry.sdk.members import get, put
 from sm_ssh_entry.sdk.state import TUNING, Container, Submission
+from sm_ssh_entry.sdk.subclass import override
 
 _ARGUMENTS = "_create_training_job_args"
 _SEEN = "_sm_ssh_jobs"
@@ -43,7 +43,7 @@ def trainer(target: Any) -> Submission:
     """Model trainers of SDK v3, and those that v2 has too."""
     job = target._latest_training_job  # noqa: SLF001 - there is no public name for it
     name = get(job, "TrainingJobName") or getattr(job, "name", "") or ""
-    container = _of_trainer("training", target)._replace(hook=partial(_hook_trainer, target))
+    container = _of_trainer("training", target)._replace(hook=partial(override, target, _ARGUMENTS, _made))
     return Submission("training", (container,), (name,) if name else (), name, target.sagemaker_session)
 
 
@@ -94,32 +94,11 @@ def _prefix(specification: Any) -> None:
         put(specification, "ContainerEntrypoint", words)
 
 
-class _Arguments:
-    """Stands in for a trainer's maker of requests, and puts our entrypoint into what it makes.
-
-    A copy of the trainer must not submit what the trainer says, so the copy gets one that refuses.
-
-    Args:
-        trainer: whose requests they are; None: a copy's.
-    """
-
-    def __init__(self, trainer: Any) -> None:
-        self.trainer = trainer
-
-    def __deepcopy__(self, memo: object) -> _Arguments:
-        return _Arguments(None)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.trainer is None:
-            raise BadInput("this is a copy of a trainer that has SSH", hint="call enable_ssh on the copy too")
-        made = getattr(type(self.trainer), _ARGUMENTS)(self.trainer, *args, **kwargs)
-        _prefix(get(made, "AlgorithmSpecification"))
-        return made
-
-
-def _hook_trainer(target: Any) -> None:
-    # A plain setattr is refused: the class forbids attributes that it does not know.
-    object.__setattr__(target, _ARGUMENTS, _Arguments(target))
+def _made(call: Any, trainer: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001 - a trainer's method
+    """Make a trainer's request, and put ours before the entrypoint that it names where there is source code."""
+    made = call(*args, **kwargs)
+    _prefix(get(made, "AlgorithmSpecification"))
+    return made
 
 
 def _hook_remote(jobs: Any) -> None:
