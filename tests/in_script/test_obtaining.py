@@ -109,7 +109,9 @@ def test_agent_that_no_lock_names_is_not_fetched(
     assert said.startswith("sm-ssh: ERROR the lock has no agent/amd64 (official 3.3.1) (hint: sm-ssh image lock")
     # The user locks it where the job is submitted, and that lock comes along.
     shutil.rmtree(world.to)
-    assert world.sm_ssh("lock", "--only", "agent", "--agent", "official", "--arch", "amd64")[0] == 0
+    assert (
+        world.sm_ssh("lock", "--only", "agent", "--agent", "official", "--arch", "amd64", "--for", "debian-12")[0] == 0
+    )
     assert {entry.component for entry in world.lock.values()} == {"agent"}
     assert obtain(kit, tmp_path / "here", "fetch", str(world.to / "artifacts.lock"))[0] == 0
 
