@@ -21,10 +21,10 @@ class Service:
     Args:
         found: the variables that name the plane.
         image: of the processing jobs; of no use to processes.
-        python: the interpreter of their scripts, with what stands before it.
+        python: the interpreter of their scripts.
     """
 
-    def __init__(self, found: Mapping[str, str], *, image: str = "any", python: tuple[str, ...] = ("python3",)) -> None:
+    def __init__(self, found: Mapping[str, str], *, image: str = "any", python: str = "python3") -> None:
         self.made: list[Any] = []
         self.image, self.python = image, python
 
@@ -56,8 +56,15 @@ class Service:
             key.removeprefix(f"{prefix}/"): self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys
         }
 
-    def process(self, name: str, script: str, **more: Any) -> None:
-        """Submit a processing job of one script; two inputs and two outputs."""
+    def process(self, name: str, script: str, *, prefix: tuple[str, ...] = (), **more: Any) -> None:
+        """Submit a processing job of one script on two nodes; three inputs and two outputs.
+
+        Args:
+            name: its name.
+            script: the script's text.
+            prefix: what stands before the interpreter.
+            more: members of the request.
+        """
         self.s3.put_object(Bucket=BUCKET, Key=f"{name}/code/script.py", Body=script)
 
         def given(what: str, uri: str, path: str, kind: str = "S3Prefix", shared: str = "FullyReplicated") -> Any:
@@ -77,7 +84,7 @@ class Service:
             "RoleArn": ROLE,
             "AppSpecification": {
                 "ImageUri": self.image,
-                "ContainerEntrypoint": [*self.python, "/opt/ml/processing/in/code/script.py"],
+                "ContainerEntrypoint": [*prefix, self.python, "/opt/ml/processing/in/code/script.py"],
                 "ContainerArguments": ["--all", "/opt/ml/processing/any"],
             },
             "ProcessingResources": {"ClusterConfig": cluster},

@@ -107,7 +107,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
         with PlaneThread(settings=Settings(jobs="processes"), folder=folder) as plane:
-            service = Service(plane.environment(), python=(sys.executable,))
+            service = Service(plane.environment(), python=sys.executable)
             service.put(
                 data__a_csv="1", data__b_csv="2", data__c_csv="3", lists__x__1="x1", lists__y__2="y2",
                 lists__manifest=json.dumps([{"prefix": f"s3://{BUCKET}/lists/"}, "x/1", "y/2"]),

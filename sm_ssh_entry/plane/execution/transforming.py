@@ -35,6 +35,8 @@ _START_SECONDS = 1800.0
 # The service's own limit of requests at a time times their size.
 _MOST_MEGABYTES = 100
 _MEGABYTE = 1024 * 1024
+# How long containers have to end when all is done; half a minute it is for a job that is stopped.
+_LAST_SECONDS = 5.0
 _CLIENT_ERROR = "ClientError: See job logs for more information"
 _ALGORITHM_ERROR = "AlgorithmError: See job logs for more information"
 
@@ -155,6 +157,9 @@ class Transforming:
                     self.problem = self.problem or f"InternalServerError: {type(error).__name__}: {error}"
         finally:
             self._work.stop(DONE)
+            # Nobody waits for anything of theirs any more: a second request to stop kills what is left.
+            if not self._over.wait(_LAST_SECONDS):
+                self._work.happened.put(None)
 
     def _instance(self, node: str, where: str, share: Sequence[Source]) -> None:
         settings, log = self._settings, self._log(node)
