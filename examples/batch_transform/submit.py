@@ -45,7 +45,7 @@ request = {
     },
     "TransformOutput": {
         "S3OutputPath": f"s3://{BUCKET}/output/{name}",
-        "Accept": "text/csv",
+        "Accept": "application/json",
         "AssembleWith": "Line",
     },
     "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},

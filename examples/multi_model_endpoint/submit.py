@@ -40,7 +40,11 @@ sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig
 runtime = boto3.client("sagemaker-runtime")
 for model in ("double", "triple"):
     answer = runtime.invoke_endpoint(
-        EndpointName=name, TargetModel=f"{model}.tar.gz", ContentType="text/csv", Accept="text/csv", Body=b"1,2,3"
+        EndpointName=name,
+        TargetModel=f"{model}.tar.gz",
+        ContentType="text/csv",
+        Accept="application/json",
+        Body=b"1,2,3",
     )
     print(f"{model}:    {answer['Body'].read().decode().strip()}")
 print(f"log in:    sm-ssh connect {name}.inference.sagemaker")
