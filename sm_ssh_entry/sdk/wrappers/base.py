@@ -242,6 +242,8 @@ class SSHEnvironmentWrapper(ABC):
         from sm_ssh_entry.sdk.wrappers import inference, processing, studio, training, transform
 
         kind, name = SageMakerSecureShellHelper.fqdn_to_type(fqdn), SageMakerSecureShellHelper.fqdn_to_name(fqdn)
+        # The word before the kind: one before that names a node of a job, or a variant of an endpoint.
+        resource = fqdn.split(".")[-3] if name else ""
         if kind == "ide" and name:
             domain = domain_id or SageMakerSecureShellHelper.fqdn_to_studio_domain_id(fqdn)
             user = user_profile_name or SageMakerSecureShellHelper.fqdn_to_studio_user_name(fqdn)
@@ -253,9 +255,9 @@ class SSHEnvironmentWrapper(ABC):
             "inference": inference.SSHModelWrapper,
             "notebook": studio.SSHNotebookInstanceWrapper,
         }
-        if kind not in found or not name:
+        if kind not in found or not resource:
             raise BadInput(f"{fqdn!r} names no resource", hint="names look like my-job.training.sagemaker")
-        wrapper: SSHEnvironmentWrapper = found[kind].attach(name, sagemaker_session)
+        wrapper: SSHEnvironmentWrapper = found[kind].attach(resource, sagemaker_session)
         return wrapper
 
     def region(self) -> str:

@@ -21,6 +21,8 @@ from sm_ssh_entry.sdk.wrappers.manager import SSMManager
 _HOST = "127.0.0.1"
 _OPEN_SECONDS = 120.0
 _SSHD_PORT = "22"
+# What the older command says first: how it is called now.
+_TRANSLATED = " is now: sm-ssh "
 _PIPE = command.PIPE
 
 
@@ -179,7 +181,8 @@ class SSMProxy:
     def _failure(self) -> SmSshError:
         if self._listener:
             self._listener.join(timeout=5)
-        return tool.failure(self.p.returncode if self.p else 1, self._said)
+        said = [line for line in self._said if _TRANSLATED not in line]
+        return tool.failure(self.p.returncode if self.p else 1, said)
 
 
 def _require_free(port: int) -> None:

@@ -108,23 +108,28 @@ def test_an_endpoint_is_found_by_the_session_id_of_its_model(fleet: Fleet) -> No
 
 
 def test_every_kind_by_its_name(fleet: Fleet) -> None:
-    wanted = {}
-    for kind in ("processing", "transform", "notebook"):
-        wanted[f"one.{kind}.sagemaker"] = fleet.add("one", "algo-1", kind=kind)
-    app = fleet.add("default.me.d-1", "", kind="studio")
-    wanted |= {"default.me.d-1.studio.sagemaker": app, "default.studio.sagemaker": app}
-    found: dict[str, SSHEnvironmentWrapper] = {host: SSHEnvironmentWrapper.attach_to_resource(host) for host in wanted}
-    assert {host: one.get_instance_ids(timeout_in_sec=0) for host, one in found.items()} == {
-        host: [node_id] for host, node_id in wanted.items()
-    }
-    assert {host: one.host for host, one in found.items()} == {host: host for host in wanted}
-    assert [type(one) for one in found.values()] == [
+    hosts = [
+        "one.processing.sagemaker",
+        "one.transform.sagemaker",
+        "one.notebook.sagemaker",
+        "default.me.d-1.studio.sagemaker",
+        "default.studio.sagemaker",
+    ]
+    found = [SSHEnvironmentWrapper.attach_to_resource(host) for host in hosts]
+    assert [one.host for one in found] == hosts
+    assert [type(one) for one in found] == [
         SSHProcessorWrapper,
         SSHTransformerWrapper,
         SSHNotebookInstanceWrapper,
         SSHIDEWrapper,
         SSHIDEWrapper,
     ]
+    fleet.add("one", "algo-1", kind="training")
+    node_id = fleet.add("one", "algo-1", kind="processing")
+    app = fleet.add("default.me.d-1", "", kind="studio")
+    assert found[0].get_instance_ids(timeout_in_sec=0) == [node_id]
+    assert found[3].get_instance_ids(timeout_in_sec=0) == [app]
+    assert SSHEnvironmentWrapper.attach_to_resource("algo-2.job.training.sagemaker").host == "job.training.sagemaker"
     late = SSHIDEWrapper.attach("d-1", "me", "default", not_earlier_than_timestamp=int(time.time()))
     assert late.get_instance_ids(timeout_in_sec=0) == []
     with pytest.raises(BadInput, match="names no resource"):

@@ -22,10 +22,10 @@ import json, socket, subprocess, sys
 from pathlib import Path
 from sagemaker_ssh_helper.wrapper import SSHEstimatorWrapper
 
-name, port, old_port = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+name, port, other = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 wrapper = SSHEstimatorWrapper.attach(name)
 ids = wrapper.get_instance_ids(timeout_in_sec=60)
-proxy = wrapper.start_ssm_connection(port, timeout_in_sec=60, extra_args=f"-L localhost:{old_port}:localhost:1")
+proxy = wrapper.start_ssm_connection(port, timeout_in_sec=60, extra_args="-v -R localhost:0:localhost:1")
 login = subprocess.run(
     ["ssh", "-i", str(Path.home() / ".ssh" / "sagemaker-ssh-gw"), "-p", str(port), "-o", "StrictHostKeyChecking=no",
      "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "root@localhost", "echo in $START_SSH"],
@@ -36,6 +36,11 @@ try:
     wrapper.start_ssm_connection(port, timeout_in_sec=60)
 except Exception as error:
     found["taken"] = [type(error).__name__, str(error)]
+try:
+    wrapper.start_ssm_connection(other, timeout_in_sec=60, extra_args=f"-L localhost:{port}:localhost:1")
+except Exception as error:
+    found["refused"] = [type(error).__name__, str(error)]
+found["shown"] = "Authenticated to" in proxy.fetch_proxy_output()
 found["output"] = proxy.run_command_with_output("echo out; echo err >&2").decode()
 found["status"] = proxy.run_command("exit 7")
 try:
@@ -112,6 +117,8 @@ def test_a_port_leads_to_sshd_and_the_job_is_released(machine: Machine, tmp_path
     assert found["connected"] is True
     assert found["taken"][0] == "BadInput"
     assert f"localhost:{port} cannot be used" in found["taken"][1]
+    assert found["refused"] == ["SmSshError", "Could not request local forwarding."]
+    assert found["shown"] is True
     assert sorted(found["output"].split()) == ["err", "out"]
     assert found["status"] == 7
     assert found["failed"].startswith(f"'echo reason; exit 3' ended with 3 on {node_id}: reason")
