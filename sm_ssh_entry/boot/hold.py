@@ -216,8 +216,7 @@ def _wait(holding: Hold, asked: Settings, paths: Paths, end: float, place: _Plac
         return Outcome(128 + holding.signal)
     if event is Event.FINISH:
         log.say("sm-ssh rerun --finish: the job ends with 0, its own command was never started")
-        if os.getpid() == 1:
-            closing.close_logins(paths, time.sleep)
+        closing.close_logins(paths, time.sleep, closing.FINISHING)
         return Outcome(0)
     if event in (Event.FAILED, Event.DIED):
         return _failed(asked, paths, _reason(paths, event))

@@ -29,6 +29,8 @@ _DEREGISTER_WITHIN = 20.0
 _DEREGISTER_TIMEOUT = 15.0
 _IDLE_GRACE = 30.0
 _STOP_GRACE = 30.0
+# A job with this command is there for its logins alone: that nobody wants one any more is its success.
+_PLACEHOLDER = "sm-wait"
 _IDLE_LOOK = 5.0
 
 
@@ -83,6 +85,7 @@ class Init:
         self._deregistered = not asked.deregister_on_exit
         self._used = time.monotonic()
         self._kill_at: float | None = None
+        self._idled = False
         # What a rerun has told us.
         self._told = orders.listen(paths) if asked.hold_on_failure else -1
         self._replaced = self._postponed = self._finished = False
@@ -94,13 +97,18 @@ class Init:
         while self._status is None:
             self._wait(self._timeout())
             self._due(time.monotonic())
+        if self._idled and self._word == _PLACEHOLDER:
+            log.say("nothing but sm-wait ran here: ending with 0")
+            self._status = 0
         if self._replaced and self._status == 0:
             # It was stopped by hand; that it ended in good order does not make the job complete.
             self._status = 128 + signal.SIGTERM
         if self._status != 0 and self._asked.hold_on_failure and not self._stopping:
             self._status = self._hold(self._status)
         orders.deaf(self._paths, self._told)
-        if self._first:
+        if self._finished:
+            closing.close_logins(self._paths, self._wait, closing.FINISHING)
+        elif self._first:
             closing.close_logins(self._paths, self._wait)
         self._finish_deregistration()
         return self._status
@@ -163,7 +171,7 @@ class Init:
             self._used = now
         elif now - self._used >= self._asked.idle_timeout:
             log.say(f"nobody has been connected for {self._asked.idle_timeout:g} s: ending the command")
-            self._stopping = True
+            self._stopping = self._idled = True
             self._kill_at = now + _IDLE_GRACE
             self._kill_group(signal.SIGTERM)
 

@@ -88,7 +88,10 @@ def run(paths: Paths, wanted: Wanted) -> int:
     command, env = _prepared(paths, wanted)
     held = supervise.lock(str(paths.run), orders.LOCK)
     if held is None:
-        raise BadInput("another rerun is running in this container", hint="end that one first: Ctrl-C in its terminal")
+        raise BadInput(
+            "another rerun is running in this container",
+            hint="end that one first: Ctrl-C in its terminal; that a laptop has vanished is noticed after two minutes",
+        )
     try:
         if wanted.stop_first and now is State.RUNNING:
             _stop_first(paths)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sm_ssh_entry.cli.connect import remotely, share_option
-from sm_ssh_entry.cli.options import raw_words, reach_options
+from sm_ssh_entry.cli.options import reach_options
 from sm_ssh_entry.errors import BadInput
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PROGRAM = '"${SM_SSH_ROOT:-}/opt/sm-ssh/bin/sm-ssh-entry" rerun'
 
 
-@click.command(context_settings=raw_words())
+@click.command()
 @reach_options
 @share_option
 @click.option("--node", metavar="algo-N", default="", help="Which node of the job; the name may say it as well.")
@@ -49,9 +49,7 @@ def rerun(  # noqa: PLR0917 - click hands over the options by name
     from sm_ssh_entry.connect import names
 
     target = _one_node(names.parse(name), node)
-    given = list(words[1:] if words[:1] == ("--",) else words)
-    if len(given) == 1:
-        given = ["sh", "-c", given[0]]
+    given = ["sh", "-c", words[0]] if len(words) == 1 else words
     flags = {"--beside": beside, "--stop-first": stop_first, "--finish": finish}
     line = [
         _PROGRAM,

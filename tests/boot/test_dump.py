@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 
 # Two threads that wait for a lock that nobody gives back, in as many processes as are asked for.
 STUCK = """
-import os, sys, threading
+import ctypes, os, sys, threading
 password = sys.argv[2]
 lock = threading.Lock()
 lock.acquire()
@@ -30,6 +30,7 @@ def wait_for_batch(password):
     lock.acquire()
 for _ in range(int(sys.argv[1])):
     if os.fork() == 0:
+        ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG: it ends with the test
         break
 threading.Thread(target=wait_for_batch, args=(password,), name="loader", daemon=True).start()
 os.write(1, b"stuck\\n")

@@ -88,6 +88,20 @@ def test_hold_on_failure_keeps_services_until_sm_wait_stop(container: Container)
     assert b"the command failed with 9; the container stays for 600 s" in err
 
 
+def test_where_nobody_can_get_in_nothing_is_held(container: Container, ssm: FakeSsm) -> None:
+    container.env["SSH_HOLD_ON_FAILURE_SECONDS"] = "600"
+    ssm.failures["CreateActivation"] = [(400, "AccessDeniedException", "no")] * 9
+    early = container.spawn("sh", "-c", "exit 9")
+    _, err = early.communicate(timeout=60)
+    assert early.returncode == 9
+    assert b"SSH could not be set up" in err
+    late = container.spawn("sh", "-c", "read _; exit 8", stdin=subprocess.PIPE)
+    container.wait_phase("failed")
+    _, err = late.communicate(b"\n", timeout=30)
+    assert late.returncode == 8
+    assert b"the command failed with 8; not held, as SSH could not be set up and nobody can get in" in err
+
+
 def test_hold_on_failure_ends_on_stop(container: Container) -> None:
     container.env["SSH_HOLD_ON_FAILURE_SECONDS"] = "600"
     process = container.spawn("sh", "-c", "exit 9")
@@ -119,6 +133,15 @@ def test_idle_container_is_ended(container: Container) -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 143
     assert b"nobody has been connected for 0.5 s: ending the command" in err
+
+
+def test_a_placeholder_that_nobody_needs_any_more_has_done_its_work(container: Container) -> None:
+    container.env["SSH_IDLE_TIMEOUT_SECONDS"] = "0.5"
+    process = container.spawn(str(container.paths.bin / "sm-wait"), "86400")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert b"nobody has been connected for 0.5 s: ending the command" in err
+    assert b"nothing but sm-wait ran here: ending with 0" in err
 
 
 def test_connected_client_keeps_it(container: Container) -> None:

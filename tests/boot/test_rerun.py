@@ -272,6 +272,20 @@ def test_who_hangs_up_ends_the_rerun(container: Container) -> None:
     assert ended(job)[0] == 143
 
 
+def test_a_command_that_does_not_hear_of_it_is_killed(container: Container) -> None:
+    held(container, "waiting", script(container, TRAIN))
+    deaf = ["sh", "-c", "trap '' HUP; echo up; while :; do sleep 0.05; done"]
+    code = (
+        "from sm_ssh_entry.boot import rerun; from sm_ssh_entry.contract import Paths; rerun._GRACE = 0.3;"
+        f"raise SystemExit(rerun.run(Paths({container.paths.root!r}), rerun.Wanted({deaf})))"
+    )
+    other = container.spawn_argv([sys.executable, "-c", code], stdin=subprocess.DEVNULL)
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"up\n"
+    other.stdout.close()
+    assert other.wait(30) == 137
+
+
 def test_a_rerun_that_is_killed_leaves_no_command_behind(container: Container) -> None:
     held(container, "waiting", script(container, LONG))
     other = again(container)
