@@ -38,14 +38,9 @@ print(f"{name} is being created", flush=True)
 sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig={"Delay": 3, "MaxAttempts": 300})
 
 runtime = boto3.client("sagemaker-runtime")
+numbers = {"Body": b"1,2,3", "ContentType": "text/csv", "Accept": "application/json"}
 for model in ("double", "triple"):
-    answer = runtime.invoke_endpoint(
-        EndpointName=name,
-        TargetModel=f"{model}.tar.gz",
-        ContentType="text/csv",
-        Accept="application/json",
-        Body=b"1,2,3",
-    )
+    answer = runtime.invoke_endpoint(EndpointName=name, TargetModel=f"{model}.tar.gz", **numbers)
     print(f"{model}:    {answer['Body'].read().decode().strip()}")
 print(f"log in:    sm-ssh connect {name}.inference.sagemaker")
 print(f"end:       aws sagemaker delete-endpoint --endpoint-name {name}")
