@@ -112,7 +112,7 @@ def delete(store: Store, region: str, name: str) -> bool:
     found = require(store, region, name)
     if found.endpoint_status == "Deleting":
         raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{found.arn}".')
-    runs = found.endpoint_status != "Failed"
+    runs = bool(found.endpoint_status != "Failed")
     found.endpoint_status = "Deleting"
     return runs
 

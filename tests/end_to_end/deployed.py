@@ -21,6 +21,24 @@ ROLE = "arn:aws:iam::123456789012:role/Endpoint"
 VARIANT = "AllTraffic"
 
 
+def client_of(environment: Mapping[str, str], service: str) -> Any:
+    """Return a client of a plane that tries once: no failure is hidden.
+
+    Args:
+        environment: the variables that name the plane.
+        service: botocore's name of the service.
+    """
+    return boto3.client(
+        service,
+        region_name=environment["AWS_REGION"],
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        aws_session_token=environment.get("AWS_SESSION_TOKEN"),
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=90, max_pool_connections=32),
+    )
+
+
 class Deployer:
     """Somebody with boto3 and a plane.
 
@@ -30,22 +48,15 @@ class Deployer:
     """
 
     def __init__(self, environment: Mapping[str, str], image: str = "none") -> None:
-        self._keys = {
-            "region_name": environment["AWS_REGION"],
-            "endpoint_url": environment["AWS_ENDPOINT_URL"],
-            "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
-        }
-        self._image = image
+        self._environment, self._image = environment, image
         self._made: list[Any] = []
         self.sagemaker, self.s3, self.logs = (self.client(name) for name in ("sagemaker", "s3", "logs"))
         self.runtime = self.client("sagemaker-runtime")
         self.s3.create_bucket(Bucket=BUCKET)
 
     def client(self, service: str) -> Any:
-        """Return a client of the plane that tries once: no failure is hidden."""
-        config = Config(retries={"total_max_attempts": 1}, read_timeout=90, max_pool_connections=32)
-        made = boto3.client(service, config=config, **self._keys)
+        """Return a client of the plane."""
+        made = client_of(self._environment, service)
         self._made.append(made)
         return made
 

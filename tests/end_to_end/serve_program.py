@@ -1,7 +1,7 @@
 """A container's ``serve``, for endpoints as processes: SageMaker's HTTP contract, one model or many, and told mishaps.
 
-What it is sent decides what it does: ``sleep 3``, ``status 400``, ``exit``, ``tear`` (half an answer); all else comes
-back with what it was seen with. SERVE_* variables of the model change how it begins and how many models fit.
+What it is sent decides what it does: ``sleep 3``, ``status 400``, ``exit``, ``forget``, ``tear`` (half an answer); all
+else comes back with what it was seen with. SERVE_* variables change how it begins and how many models fit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-ML = Path(os.environ["SAGEMAKER_BASE_DIR"])
+ML = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 LOADED: dict[str, Path] = {}
 LOCK = threading.Lock()
 
@@ -49,6 +49,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         word, _, number = body.decode(errors="replace").partition(" ")
         if word == "exit":
             os._exit(3)
+        if word == "forget":
+            # As a server does that has found better use for its memory; the one who asks is answered.
+            LOADED.clear()
         if word == "sleep":
             time.sleep(float(number))
         if word == "tear":

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from sm_ssh_entry.errors import BadInput, NotFound, SmSshError
 from sm_ssh_entry.plane import container_job, containers, jobs, local_job, opt_ml, running
 from sm_ssh_entry.plane.containers import Box, Network, Wanted
 from sm_ssh_entry.plane.environment import client_environment
+from sm_ssh_entry.plane.execution import limits
 from sm_ssh_entry.plane.execution.variants import Served, Variant
 from sm_ssh_entry.plane.execution.work import Failed, Work
 from sm_ssh_entry.plane.streaming import LineWriter
@@ -120,8 +121,7 @@ class _Containers:
     def start(self, wish: Wish) -> Started:
         """See ``Machines``."""
         served, variant, state = wish.served, wish.variant, self._place.state
-        memory = f"{variant.serverless['MemorySizeInMB']}m" if variant.serverless else ""
-        box = Box(served.image, memory=memory, multi_model=served.multi_model, isolated=variant.isolated)
+        box = self._box(wish)
         labels = self._labels(box, wish)
         network = self._network(variant.isolated)
         plane = {} if variant.isolated else container_job.reachable_plane(state, network, labels)
@@ -159,6 +159,14 @@ class _Containers:
             digests = found.get("RepoDigests") or ()
             return str(digests[0]) if digests else f"{image.rpartition(':')[0] or image}@{found['Id']}"
         return image
+
+    def _box(self, wish: Wish) -> Box:
+        try:
+            made = limits.box(wish.served.image, os.environ, multi_model=wish.served.multi_model)
+        except BadInput as error:
+            raise Failed(f"ClientError: {error.message}") from error
+        serverless = wish.variant.serverless
+        return replace(made, memory=f"{serverless['MemorySizeInMB']}m") if serverless else made
 
     def _labels(self, box: Box, wish: Wish) -> dict[str, str]:
         try:
