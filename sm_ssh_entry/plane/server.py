@@ -244,6 +244,7 @@ class Plane:
             self.tls_url = f"https://{HOST}:{tls.getsockname()[1]}"
             self.store.desk = Desk(self.store.settings.jobs, self._folder, self.state, self._crashed)
             self.store.on_reset.append(self.store.desk.close)
+            self.store.desk.sweep()
             sockets.pop_all()
 
     def _application(self, own_routes: Callable[[web.Application], None]) -> web.Application:

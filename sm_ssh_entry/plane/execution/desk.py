@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sm_ssh_entry import command, contract
+from sm_ssh_entry.errors import SmSshError
 from sm_ssh_entry.plane import daemon
 from sm_ssh_entry.plane.execution.order import Order
 
@@ -52,6 +53,19 @@ class Desk:
     def runs(self) -> bool:
         """Whether anything runs here, or is a record only."""
         return self.mode != "records"
+
+    def sweep(self) -> None:
+        """Remove from the engine, in the background, what jobs of an earlier plane of this folder have left."""
+        if self.mode in ("auto", "containers") and sys.platform != "win32":
+            threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
+
+    def _sweep(self) -> None:
+        # Not on Windows: it holds a lock of the kernel's.
+        from sm_ssh_entry.plane import warden
+
+        # No engine, or one that does not answer: then no job of ours is on it either.
+        with contextlib.suppress(SmSshError):
+            warden.sweep(self._folder)
 
     async def start(self, kind: str, name: str, region: str, *, arn: str, request: dict[str, object]) -> None:
         """Start a runner; does nothing where jobs are records.

@@ -163,7 +163,7 @@ class Work:
             engine.require(hint="")
         except ToolMissing as error:
             if self.order.mode == "containers":
-                raise Failed(f"InternalServerError: {error.message}") from error
+                raise Failed(reasons.internal(error.message)) from error
             return False
         return True
 

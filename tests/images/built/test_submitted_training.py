@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ import pytest
 
 from tests.end_to_end.machine import Machine
 from tests.end_to_end.submitted import BUCKET, Submitter, channel, steps
-from tests.images.built import family
-from tests.images.built.local_runs import PYTHON, on_engine
+from tests.images.built import engine, family
+from tests.images.built.local_runs import LABEL, PYTHON, on_engine
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.images(family.BASE_12)
@@ -81,7 +81,6 @@ if epoch < 2:
     threading.Event().wait()
 """
 )
-REGISTERED = re.compile(r"Managed instance-id: (mi-[0-9a-f]{17})")
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +228,18 @@ def test_local_jobs_says_what_ran(submitter: Submitter, machine: Machine) -> Non
     assert (Path(ranks["folder"]) / "algo-4" / "opt" / "ml" / "model" / "algo-4").read_text() == "trained"
     lines = machine.run("local", "jobs").stdout.splitlines()
     assert {line.split("\t")[1] for line in lines} >= {"ranks", "fail", "alone"}
+
+
+def test_what_a_crash_has_left_is_gone_with_the_next_plane(host: None, tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    folder = machine.folder / "local" / "jobs" / "left" / "1"
+    folder.mkdir(parents=True)
+    engine.docker("network", "create", "--label", f"{LABEL}={folder}", f"sm-ssh-left-{uuid.uuid4().hex[:6]}")
+    machine.up()
+    try:
+        wait_until(lambda: not on_engine(machine.folder), 30, every=0.2, what="the network is gone")
+    finally:
+        machine.down()
 
 
 def test_the_planes_end_takes_its_containers_along(submitter: Submitter, machine: Machine) -> None:

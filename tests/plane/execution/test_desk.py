@@ -8,10 +8,12 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from sm_ssh_entry.plane.server import PlaneThread
 from sm_ssh_entry.plane.store import Settings
 from tests.end_to_end.machine import Machine, processes
-from tests.end_to_end.submitted import Submitter
+from tests.end_to_end.submitted import Submitter, steps
 from tests.waiting import wait_until
 
 # Nothing but SIGKILL ends it.
@@ -85,6 +87,25 @@ def test_a_plane_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
         wait_until(lambda: not in_job(folder, "job") and not runners(folder), 20, what="nothing runs any more")
     finally:
         machine.down()
+
+
+def test_a_failure_of_ours_is_tried_again_as_often_as_the_request_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No engine is here, and none of the other programs is needed.
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with PlaneThread(settings=Settings(jobs="containers"), folder=tmp_path) as plane:
+        submitter = Submitter(plane.environment())
+        submitter.train("tried", "true", RetryStrategy={"MaximumRetryAttempts": 2})
+        submitter.train("once", "true")
+        described = {name: submitter.ended(name) for name in ("tried", "once")}
+        submitter.close()
+    once = ["Starting", "Downloading"]
+    assert steps(described["once"]) == [*once, "Failed"]
+    again = ["Downloading", "Restarting"]
+    assert steps(described["tried"]) == ["Starting", *again, *again, "Downloading", "Failed"]
+    reason = "InternalServerError: We encountered an internal error. Please try again. (Local plane: docker is not"
+    assert described["tried"]["FailureReason"].startswith(reason)
 
 
 def test_a_plane_of_records_runs_nothing(tmp_path: Path) -> None:
