@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +16,8 @@ import pytest
 
 from sm_ssh_entry.errors import AccessDenied, ServiceError, ToolMissing
 from sm_ssh_entry.in_script import profiler
+from tests.boot.container import Container
+from tests.in_script.conftest import SAMPLES
 
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/my-job"
 
@@ -97,6 +100,21 @@ def test_elsewhere_than_in_a_training_job_it_is_a_value_error(arn: str) -> None:
         profiler.issues_found({"TRAINING_JOB_ARN": arn})
 
 
+@pytest.mark.parametrize(
+    ("status", "said"), [("IssuesFound", b"the profiler has found issues\n"), ("Error", b"no issues\n")]
+)
+def test_script_of_ssh_helper_ends_early_where_issues_were_found(
+    service: Service, container: Container, beside: Path, status: str, said: bytes
+) -> None:
+    service.answer = {"TrainingJobName": "my-job", "ProfilerRuleEvaluationStatuses": [rule(status)]}
+    env = {**container.env, "START_SSH": "false", "PYTHONPATH": str(beside), "AWS_ENDPOINT_URL_SAGEMAKER": service.url}
+    job = container.spawn_argv(
+        [sys.executable, str(SAMPLES / "train_profiled.py")], env={**env, "STEPS": "2", "PAUSE": "0"}
+    )
+    assert job.communicate(timeout=60) == (said, b"")
+    assert job.returncode == 0
+
+
 SAY = """
 import importlib.util, sys
 from sm_ssh_entry.in_script import profiler
@@ -133,12 +151,6 @@ def test_aws_cli_answers_where_the_python_has_no_sdk(tmp_path: Path) -> None:
 
 
 def test_neither_sdk_nor_cli_is_told(tmp_path: Path) -> None:
-    if shutil_which("aws"):
+    if shutil.which("aws", path="/usr/bin:/bin"):
         pytest.skip("this machine has an AWS CLI where every PATH has it")
     assert bare(tmp_path).startswith(f"{ToolMissing.__name__} neither boto3 nor the AWS CLI is here")
-
-
-def shutil_which(name: str) -> str | None:
-    import shutil
-
-    return shutil.which(name, path="/usr/bin:/bin")
