@@ -41,7 +41,10 @@ class SSHProcessorWrapper(SSHEnvironmentWrapper):
 
     @classmethod
     def create(cls, processor: Any, connection_wait_time_seconds: int = _WAIT) -> SSHProcessorWrapper:
-        """Turn SSH on; call it before ``run()``.
+        """Turn SSH on; call it before ``run()``. The job's script starts it: ``setup_and_start_ssh()``.
+
+        The SDK replaces the image's entrypoint, and nothing is put before the one that it sets: code that names this
+        class mostly runs in images without our layer. For one with it, ``enable_ssh(processor)`` needs no such script.
 
         Args:
             processor: processor of either SDK.
@@ -52,7 +55,7 @@ class SSHProcessorWrapper(SSHEnvironmentWrapper):
             SmSshError: STS could not say who the caller is.
         """
         made = cls(processor, connection_wait_time_seconds=connection_wait_time_seconds)
-        made._turn_on(processor)
+        made._turn_on(processor, prefix_entrypoint=False)
         return made
 
     @classmethod

@@ -59,6 +59,9 @@ class SSHEstimatorWrapper(SSHEnvironmentWrapper):
     ) -> SSHEstimatorWrapper:
         """Turn SSH on; call it before ``fit()``, ``train()`` or a tuner's ``fit()``.
 
+        An estimator's own ``container_entry_point`` stays as it is: its program has to call ``setup_and_start_ssh()``.
+        That of a model trainer gets ours before it, which an image without our layer does not have.
+
         Args:
             estimator: estimator of SDK v2, or model trainer of either.
             connection_wait_time_seconds: how long the job waits for ``sm-wait stop`` before it starts.
@@ -80,7 +83,8 @@ class SSHEstimatorWrapper(SSHEnvironmentWrapper):
             local_user_id=local_user_id,
             log_to_stdout=log_to_stdout,
         )
-        made._turn_on(estimator, ssh_instance_count=ssh_instance_count)
+        # Estimators run in images of all kinds, and their scripts start SSH. A trainer always replaces the entrypoint.
+        made._turn_on(estimator, ssh_instance_count=ssh_instance_count, prefix_entrypoint=not hasattr(estimator, "fit"))
         return made
 
     @classmethod

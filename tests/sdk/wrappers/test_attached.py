@@ -32,6 +32,12 @@ from tests.connect.world import REGION, Fleet
 pytestmark = pytest.mark.usefixtures("laptop")
 
 
+def run_job(plane: PlaneThread, name: str, status: str) -> None:
+    """Have a training job of a status on the plane; it has no container."""
+    resources.training(aws.client("sagemaker"), name)
+    plane.call(lambda there: job_records.note(there.store, {"name": name, "region": REGION, "job_status": status}))
+
+
 def test_nodes_of_a_training_job_come_in_the_order_of_their_ranks(fleet: Fleet) -> None:
     second = fleet.add("job", "algo-2", registered=-60)
     first = fleet.add("job", "algo-1")
@@ -45,10 +51,9 @@ def test_nodes_of_a_training_job_come_in_the_order_of_their_ranks(fleet: Fleet) 
 
 
 def test_the_waiting_ends_when_the_node_comes(
-    fleet: Fleet, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fleet: Fleet, plane: PlaneThread, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sagemaker = aws.client("sagemaker")
-    resources.training(sagemaker, "later")
+    run_job(plane, "later", "InProgress")
     come = threading.Event()
 
     def register() -> None:
@@ -81,11 +86,8 @@ def test_the_old_retry_is_tens_of_seconds() -> None:
 
 
 def test_a_job_that_has_ended_gives_its_lost_nodes_or_says_why_there_are_none(fleet: Fleet, plane: PlaneThread) -> None:
-    sagemaker = aws.client("sagemaker")
     for name in ("ended", "silent"):
-        resources.training(sagemaker, name)
-        over = {"name": name, "region": REGION, "job_status": "Stopped"}
-        plane.call(lambda there, over=over: job_records.note(there.store, over))  # type: ignore[misc]
+        run_job(plane, name, "Stopped")
     lost = fleet.add("ended", online=False)
     assert SSHEstimatorWrapper.attach("ended").get_instance_ids(timeout_in_sec=30) == [lost]
     with pytest.raises(NotRegistered, match="silent"):

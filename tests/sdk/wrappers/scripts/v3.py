@@ -48,7 +48,6 @@ def train(session: Any, service: Any) -> dict[str, Any]:
         "early": early,
         "name": wrapper.training_job_name(),
         "ids": wrapper.get_instance_ids(timeout_in_sec=0),
-        "running": wrapper.is_job_in_progress(),
         "url": wrapper.get_cloudwatch_url(),
     }
 
@@ -62,6 +61,7 @@ def process(session: Any, service: Any) -> dict[str, Any]:
     brought = next(one for one in described["ProcessingInputs"] if one["InputName"] == "sagemaker_ssh_helper")
     return {
         "variables": ours(described["Environment"]),
+        "entrypoint": described["AppSpecification"]["ContainerEntrypoint"],
         "early": early,
         "ids": wrapper.get_instance_ids(timeout_in_sec=30),
         "destination": brought["S3Input"]["LocalPath"],
