@@ -169,7 +169,7 @@ class _Run:
         alone = box.isolated and job.kind not in kinds.SERVING
         internet = box.internet and not box.isolated
         network = containers.make_network(job.name, job.folder, internet=internet, isolated=alone)
-        plane = {} if box.isolated else reachable_plane(self.place.state, network, self.labels)
+        plane = {} if box.isolated else reachable_plane(self.place.state, network, self.labels) | self.place.keys
         where = f"containers of {box.image}{'' if box.internet else ' without internet'}"
         self.say(f"job {job.name}, {local_job.counted(job.nodes)}, in {where}, files in {job.folder}")
         if LAYER in self.labels:

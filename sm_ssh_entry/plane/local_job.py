@@ -41,6 +41,7 @@ class Place:
         instances: node -> id of its machine.
         began: epoch seconds.
         watch: told each line of a node's output, the node's name first.
+        role: the variables of its role's key; ``{}``: the plane's owner's key is its.
     """
 
     job: jobs.Job
@@ -50,6 +51,13 @@ class Place:
     instances: dict[str, str]
     began: int
     watch: Callable[[str, bytes], object] | None = None
+    role: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The variables of the key that its nodes have."""
+        owners = {"AWS_ACCESS_KEY_ID": self.state.access_key, "AWS_SECRET_ACCESS_KEY": self.state.secret_key}
+        return dict(self.role) or owners
 
 
 def default_name() -> str:
@@ -111,8 +119,7 @@ def run_placed(
         happened: requests to stop; None: this process's signals are.
     """
     placed, state = place.job, place.state
-    keys = {"AWS_ACCESS_KEY_ID": state.access_key, "AWS_SECRET_ACCESS_KEY": state.secret_key}
-    plane = client_environment(url=state.url, region=state.region, keys=keys)
+    plane = client_environment(url=state.url, region=state.region, keys=place.keys)
     agent = shlex.split(os.environ.get(contract.AGENT, "")) or STANDIN_AGENT
     environments = {
         node: jobs.environment_of(placed, node, plane=plane, arn=place.arn, agent=agent) for node in placed.node_names

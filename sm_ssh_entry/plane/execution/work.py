@@ -25,6 +25,9 @@ from sm_ssh_entry.plane.execution.order import INTERRUPT, STOP, Order
 # What the plane's end is called among the reasons for a stop, and the end of a job's time.
 GONE, OVERTIME = "gone", "overtime"
 
+# As long as STS gives keys for; on the service they are renewed.
+_ROLE_SECONDS = 43_200
+
 
 class Failed(Exception):
     """What ends a job as Failed; its text is the failure reason as the service words it."""
@@ -178,7 +181,29 @@ class Work:
         # A job that starts again has a log stream of its own.
         self._began = max(self._began + 1, int(time.time()))
         state = dataclasses.replace(self.order.state, region=self.order.region)
-        return local_job.Place(placed, state, started=False, arn=self.order.arn, instances=instances, began=self._began)
+        place = local_job.Place(
+            placed, state, started=False, arn=self.order.arn, instances=instances, began=self._began
+        )
+        return dataclasses.replace(place, role=self.role_keys(self.order.request.get("RoleArn", "")))
+
+    def role_keys(self, role: str) -> dict[str, str]:
+        """Return the variables of keys of a role, by which its containers are known as on the service.
+
+        Args:
+            role: its ARN, of whatever account: here it is the plane's; ``""``: there is none.
+        """
+        path = role.partition(":role/")[2]
+        if not path:
+            return {}
+        partition, account = self.order.arn.split(":")[1], self.order.arn.split(":")[4]
+        with aws.errors_of(region=self.order.region):
+            made = self.client("sts").assume_role(
+                RoleArn=f"arn:{partition}:iam::{account}:role/{path}",
+                RoleSessionName="SageMaker",
+                DurationSeconds=_ROLE_SECONDS,
+            )["Credentials"]
+        names = {"AWS_ACCESS_KEY_ID": "AccessKeyId", "AWS_SECRET_ACCESS_KEY": "SecretAccessKey"}
+        return {name: made[member] for name, member in {**names, "AWS_SESSION_TOKEN": "SessionToken"}.items()}
 
     def box(self, image: str, **more: Any) -> Box:
         """Return what a job's containers are, within the limits that the plane's environment sets.

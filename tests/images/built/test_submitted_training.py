@@ -100,7 +100,7 @@ def submitter(image: str, machine: Machine) -> Iterator[Submitter]:
     """Submit all jobs at once: each waits most of its time."""
     machine.run("connect", "--print-config")  # makes the key
     key = " ".join((machine.home / ".ssh" / "sm-ssh" / "id_ed25519.pub").read_text().split()[:2])
-    ssh = {"START_SSH": "true", "SSH_AUTHORIZED_KEYS": key, "SSH_SSM_ROLE": "service-role/sm-ssh-local"}
+    ssh = {"START_SSH": "true", "SSH_AUTHORIZED_KEYS": key}
     one = Submitter(machine.env, image)
     data = one.put("data/a", "a")
     # The image's own entrypoint, with these arguments: it starts SSH. A word has 256 characters at the most.
