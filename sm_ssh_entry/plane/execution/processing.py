@@ -10,7 +10,7 @@ from typing import Any
 from sm_ssh_entry.plane import running
 from sm_ssh_entry.plane.execution import node_files, reasons, sources
 from sm_ssh_entry.plane.execution.processing_outputs import Output, Outputs
-from sm_ssh_entry.plane.execution.work import OVERTIME, Failed, Work
+from sm_ssh_entry.plane.execution.work import GONE, OVERTIME, Failed, Work
 from sm_ssh_entry.plane.jobs import Job
 from sm_ssh_entry.plane.local_job import Place
 
@@ -59,7 +59,8 @@ def run(work: Work) -> None:
     with Outputs(work.s3, outputs, [place.job.root(node) for node in job.node_names], work.say) as uploads:
         end = work.run(place, box)
         work.unlimit()
-        uploads.finish(all_of_them=not end.status and not end.stopped)
+        if work.stopping != GONE:
+            uploads.finish(all_of_them=not end.status and not end.stopped)
     _close(work, place, end)
 
 
@@ -82,11 +83,11 @@ def _job(work: Work) -> Job:
 def _managed(one: Mapping[str, Any]) -> bool:
     """Say whether an input is a download; refuse what is not done here rather than leave it out."""
     name = one.get("InputName", "")
+    if one.get("AppManaged"):
+        # The program reads it by itself; the service does nothing either.
+        return False
     if "DatasetDefinition" in one:
         raise Failed(f"ClientError: input {name}: the local plane has neither Athena nor Redshift (DatasetDefinition)")
-    if one.get("AppManaged"):
-        # The program reads S3 by itself; the service does nothing either.
-        return False
     source = one.get("S3Input")
     if source is None:
         raise Failed(f"ClientError: Input {name} must have S3Input or DatasetDefinition")
@@ -107,10 +108,10 @@ def _managed(one: Mapping[str, Any]) -> bool:
 def _written(one: Mapping[str, Any]) -> bool:
     """Say whether an output is an upload."""
     name = one.get("OutputName", "")
-    if "FeatureStoreOutput" in one:
-        raise Failed(f"ClientError: output {name}: the local plane has no Feature Store (FeatureStoreOutput)")
     if one.get("AppManaged"):
         return False
+    if "FeatureStoreOutput" in one:
+        raise Failed(f"ClientError: output {name}: the local plane has no Feature Store (FeatureStoreOutput)")
     if not (one.get("S3Output") or {}).get("LocalPath"):
         raise Failed(f'ClientError: Output {name} missing one or more required fields: "S3Output", "LocalPath"')
     return True

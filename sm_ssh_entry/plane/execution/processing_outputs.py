@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sm_ssh_entry import aws
 from sm_ssh_entry.errors import SmSshError
 from sm_ssh_entry.plane.execution import node_files, storage
 from sm_ssh_entry.plane.execution.work import Failed
@@ -64,7 +65,7 @@ class Outputs:
             all_of_them: whether the job completed: else what was to be uploaded at its end is not.
 
         Raises:
-            Failed: a file could not be read.
+            Failed: a file could not be read or sent.
         """
         self._rest()
         for one in self._outputs:
@@ -82,7 +83,7 @@ class Outputs:
             for one in self._outputs:
                 for root in self._roots if one.continuous else ():
                     # What cannot be read or sent now is tried again, at the end at the latest.
-                    with contextlib.suppress(Failed, SmSshError):
+                    with contextlib.suppress(Failed):
                         self._upload(one, root, settled=True)
 
     def _upload(self, one: Output, root: Path, *, settled: bool) -> None:
@@ -97,10 +98,12 @@ class Outputs:
                 continue
             key = "/".join(part for part in (prefix.rstrip("/"), found.path.as_posix()) if part)
             try:
-                with found.open() as file:
+                with aws.errors_of(action=f"upload to {one.uri}"), found.open() as file:
                     storage.require_bucket(self._s3, bucket)
                     self._s3.put_object(Bucket=bucket, Key=key, Body=file)
-            except OSError as error:
-                raise Failed(f"ClientError: Failed to upload {found.path} to {one.uri}: {error.strerror}") from error
+            except (OSError, UnicodeError, SmSshError) as error:
+                # A name of the job's own choice need not be text.
+                name = str(found.path).encode(errors="replace").decode()
+                raise Failed(f"ClientError: Failed to upload {name} to {one.uri}: {error}") from error
             self._done[place] = found.like
             self._say(f"uploaded s3://{bucket}/{key}")

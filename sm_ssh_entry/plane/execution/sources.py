@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sm_ssh_entry import aws
+from sm_ssh_entry.errors import SmSshError
 from sm_ssh_entry.plane.execution import storage
 from sm_ssh_entry.plane.execution.work import Failed
 
@@ -45,10 +47,14 @@ def listed(s3: Any, uri: str, kind: str) -> list[Source]:
         Failed: there are none, or the manifest cannot be read.
     """
     bucket, prefix = storage.parse(uri)
-    if kind == "ManifestFile":
-        found = _of_manifest(s3, uri)
-    else:
-        found = [Source(bucket, key, storage.relative(key, prefix)) for key in storage.keys(s3, uri)]
+    try:
+        with aws.errors_of(action="read the input"):
+            if kind == "ManifestFile":
+                found = _of_manifest(s3, uri)
+            else:
+                found = [Source(bucket, key, storage.relative(key, prefix)) for key in storage.keys(s3, uri)]
+    except SmSshError as error:
+        raise Failed(f"ClientError: Failed to download data. {uri}: {error.message}") from error
     if not found:
         # The service's own words.
         raise Failed(f"ClientError: S3 key: {uri} matched no files on s3")
@@ -80,8 +86,9 @@ def fetch(s3: Any, found: Iterable[Source], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for one in found:
         try:
-            storage.fetch(s3, one.bucket, one.key, folder / one.path)
-        except s3.exceptions.ClientError as error:
+            with aws.errors_of(action="read the input"):
+                storage.fetch(s3, one.bucket, one.key, folder / one.path)
+        except SmSshError as error:
             raise Failed(f"ClientError: Failed to download data. Cannot download s3://{one}") from error
         except OSError as error:
             # A key can be a file's and the beginning of another's: no file system has both.

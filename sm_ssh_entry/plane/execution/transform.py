@@ -9,7 +9,8 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from sm_ssh_entry.errors import ServiceError
+from sm_ssh_entry import aws
+from sm_ssh_entry.errors import SmSshError
 from sm_ssh_entry.plane import running
 from sm_ssh_entry.plane.execution import model_data, reasons, record_joining, sources
 from sm_ssh_entry.plane.execution.order import STOP
@@ -67,8 +68,9 @@ def _model(work: Work) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return the model and the definition of its one container."""
     name = work.order.request["ModelName"]
     try:
-        model = work.client("sagemaker").describe_model(ModelName=name)
-    except ServiceError as error:
+        with aws.errors_of(action=f"read model {name}"):
+            model = work.client("sagemaker").describe_model(ModelName=name)
+    except SmSshError as error:
         raise Failed(f"ClientError: {error.message}") from error
     definitions = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else list(model.get("Containers") or ())
     if len(definitions) != 1:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from sm_ssh_entry import aws
+from sm_ssh_entry.errors import SmSshError
 from sm_ssh_entry.plane import kinds
 from sm_ssh_entry.plane.execution import record_splitting, sources, storage
 from sm_ssh_entry.plane.execution.invoking import Client, Interrupted, Refused, Unanswered
@@ -101,6 +103,10 @@ def agreed(requested: Mapping[str, Any], offered: Mapping[str, Any]) -> Agreed:
     several = strategy.replace("_", "").lower() == "multirecord"
     requests = min(numbers["MaxConcurrentTransforms"] or 1, _MOST_MEGABYTES)
     return Agreed(requests, numbers["MaxPayloadInMB"] * _MEGABYTE, several)
+
+
+# What is wrong with an object, and not with the model.
+_BAD_DATA = (CannotJoin, Malformed, TooLarge, Failed, SmSshError, EOFError, zlib.error, gzip.BadGzipFile)
 
 
 class Transforming:
@@ -191,7 +197,7 @@ class Transforming:
         if self._over.is_set():
             raise Interrupted
         try:
-            with tempfile.TemporaryDirectory(dir=self._place.job.folder) as scratch:
+            with aws.errors_of(), tempfile.TemporaryDirectory(dir=self._place.job.folder) as scratch:
                 given, made = Path(scratch) / "in", Path(scratch) / "out"
                 storage.fetch(self._work.s3, source.bucket, source.key, given)
                 with made.open("wb") as out:
@@ -206,7 +212,7 @@ class Transforming:
         except Unanswered as error:
             log(f"{source}: Unable to get response from algorithm: {error}")
             self._fail(_ALGORITHM_ERROR)
-        except (CannotJoin, Malformed, TooLarge, Failed, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except _BAD_DATA as error:
             log(f"{source}: ClientError: {error}")
             self._fail(_CLIENT_ERROR)
 
