@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import client, container, copying, images, laptop, predecessor, tunnel
+from tests.bench import client, container, copying, images, laptop, predecessor, submission, tunnel
 from tests.bench.measure import Row, machine, table
 from tests.end_to_end.machine import Machine
 
@@ -32,6 +32,7 @@ MEASUREMENTS: tuple[Callable[[Machine], list[Row]], ...] = (
     client.installed,
     predecessor.logins,
     images.start,
+    submission.importing,
 )
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from recorder import ROLE, Recorder, run
+from recorder import OWNER, ROLE, Recorder, run
 from sagemaker.estimator import Estimator
 from sagemaker.model import Model
 from sagemaker.multidatamodel import MultiDataModel
@@ -221,7 +221,8 @@ def pipeline_whole(recorder: Recorder, ssh: SSH) -> Any:
 
 def pipeline_definition(recorder: Recorder, ssh: SSH) -> Any:
     steps = _steps(recorder, lambda one: one)
-    return ssh(Pipeline("pipe", steps=steps, sagemaker_session=session(recorder, PipelineSession)).definition())
+    definition = Pipeline("pipe", steps=steps, sagemaker_session=session(recorder, PipelineSession)).definition()
+    return ssh(definition, owner=OWNER)
 
 
 def trainer(recorder: Recorder, ssh: SSH) -> None:
