@@ -12,6 +12,7 @@ import os
 from datetime import timedelta
 from typing import Any
 
+from sm_ssh_entry.contract import DEBUG, START_SSH
 from sm_ssh_entry.errors import BadInput
 
 __all__ = ["dependency_dir", "is_last_session_timeout", "is_profiler_issues_found", "setup_and_start_ssh"]
@@ -26,9 +27,14 @@ def setup_and_start_ssh() -> None:
     Raises:
         SmSshError: SSH cannot be set up, and SSH_ON_ERROR is ``fail``. Otherwise that is one line in the log.
     """
-    from sm_ssh_entry.in_script import entering
+    if os.environ.get(START_SSH) == "true":
+        from sm_ssh_entry.in_script import entering
 
-    entering.enter(os.environ)
+        entering.enter(os.environ)
+    elif os.environ.get(DEBUG):
+        from sm_ssh_entry.in_script.telling import say
+
+        say(f"{START_SSH} is not true: SSH stays off")
 
 
 def is_last_session_timeout(time_delta: timedelta) -> bool:

@@ -36,16 +36,12 @@ def enter(env: Mapping[str, str], *, behind: bool = False) -> None:
     """Set SSH up, start it and wait, as the variables of the contract say.
 
     Args:
-        env: the script's environment.
+        env: the script's environment, in which START_SSH is ``true``.
         behind: this process is the one that works behind the script.
 
     Raises:
         SmSshError: it cannot be done, and SSH_ON_ERROR is ``fail``.
     """
-    if env.get(contract.START_SSH) != "true":
-        if env.get(contract.DEBUG):
-            say("START_SSH is not true: SSH stays off")
-        return
     fails = env.get(contract.SSH_ON_ERROR, "").strip().lower() == "fail"
     try:
         _enter(env, Paths(env.get(contract.ROOT, "")), behind=behind, fails=fails)
@@ -79,6 +75,11 @@ def status(paths: Paths) -> dict[str, Any]:
 
 
 def _enter(env: Mapping[str, str], paths: Paths, *, behind: bool, fails: bool) -> None:
+    done = _outcome(paths)
+    if done.get("state") == BEHIND and not behind:
+        # The lock is held for as long as that takes, and nobody was asked to wait.
+        say("SSH is being set up behind the script by another process of this container")
+        return
     with _turn(paths):
         done = _outcome(paths)
         if done.get("state") == OVER or (done.get("state") == BEHIND and not behind):
@@ -92,17 +93,19 @@ def _enter(env: Mapping[str, str], paths: Paths, *, behind: bool, fails: bool) -
             _keep(paths, state=BEHIND)
             _go_behind(env, paths)
             return
-        started = float(done.get("started") or time.time())
-        _keep(paths, state=BEGUN, started=started)
         try:
+            _keep(paths, state=BEHIND if behind else BEGUN, process=os.getpid(), since=done.get("since"))
             _install(env, paths)
             _start(env, paths)
             if seconds and status(paths).get("phase") != "sshd-only":
-                since = float(done.get("waiting_since") or time.time())
-                _keep(paths, state=BEGUN, started=started, waiting_since=since)
+                since = float(done.get("since") or time.time())
+                _keep(paths, state=BEGUN, since=since)
                 _wait(env, paths, since + seconds - time.time())
         except SmSshError as error:
             _keep(paths, state=OVER, error=error.message, hint=error.hint)
+            raise
+        except Exception as error:
+            _keep(paths, state=OVER, error=f"in-script set-up: {type(error).__name__}")
             raise
         _keep(paths, state=OVER)
 
@@ -122,7 +125,11 @@ def _turn(paths: Paths) -> Iterator[None]:
         hint = "run the script as root, or take an image with the sm-ssh layer: sm-ssh image wrap"
         raise SetupFailed(f"SSH is not in this image, and {who} cannot install it", hint=hint) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another process of this container sets SSH up: waiting for it")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
@@ -131,10 +138,7 @@ def _turn(paths: Paths) -> Iterator[None]:
 def _tell_outcome(paths: Paths, done: Mapping[str, Any]) -> None:
     if done.get("error"):
         raise SetupFailed(str(done["error"]), hint=str(done.get("hint", "")))
-    if done.get("state") == BEHIND and not status(paths):
-        say("SSH is being set up behind this script by another process")
-    else:
-        say(f"SSH was set up by another process of this container and is {_standing(paths)}")
+    say(f"SSH was set up by another process of this container and is {_standing(paths)}")
 
 
 def _standing(paths: Paths) -> str:
@@ -152,9 +156,15 @@ def _entrypoint(paths: Paths) -> bool:
     end = time.monotonic() + _ENTRYPOINT
     while not status(paths):
         if time.monotonic() > end or not _starting():
-            return bool(status(paths))
+            break
         time.sleep(0.05)
-    return True
+    # What an earlier start of the container has left is no status: its services are gone.
+    found = status(paths)
+    return bool(found) and (found.get("services") is None or _lives(found["services"]))
+
+
+def _lives(process: Any) -> bool:
+    return Path(f"/proc/{process}").exists()
 
 
 def _starting() -> bool:
@@ -226,10 +236,12 @@ def _go_behind(env: Mapping[str, str], paths: Paths) -> None:
     except OSError:
         output = log.open("ab", buffering=0)
     folder = str(Path(__file__).resolve().parents[2])
-    script = "import sys; sys.path.append(sys.argv[1]); from sm_ssh_entry.in_script import entering; entering.main()"
+    # Its own child goes on: none of ours is left to the script, which may count or reap its children.
+    script = "import os, sys; os.fork() and os._exit(0); sys.path.append(sys.argv[1])"
+    script += "; from sm_ssh_entry.in_script import entering; entering.main()"
     with output:
         words = [sys.executable, "-c", script, folder]
-        command.spawn(words, env=env, cwd="/", stdout=output, stderr=output, new_session=True)
+        command.spawn(words, env=env, cwd="/", stdout=output, stderr=output, new_session=True).wait()
     say("SSH is being set up behind the script, which does not wait")
 
 
@@ -260,7 +272,11 @@ def _container() -> str:
 
 def _outcome(paths: Paths) -> dict[str, Any]:
     found = _load(paths.run / OUTCOME)
-    return found if found.get("container") == _container() else {}
+    if found.get("container") != _container():
+        return {}
+    # Who worked behind a script, and is gone before the end, has left it to the next one.
+    gone = found.get("state") == BEHIND and found.get("process") and not _lives(found["process"])
+    return {} if gone else found
 
 
 def _keep(paths: Paths, **values: Any) -> None:

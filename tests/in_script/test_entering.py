@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from sm_ssh_entry.boot import status
+from sm_ssh_entry.in_script import entering
 from tests.boot.container import Container
 from tests.in_script.conftest import SAMPLES, Script
 from tests.waiting import wait_until
@@ -23,8 +25,8 @@ def ended(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-def waits(processes: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-    """Return the one that waits for sm-wait stop: the only one that says so."""
+def waits(processes: list[subprocess.Popen[bytes]]) -> tuple[subprocess.Popen[bytes], str]:
+    """Return the one that waits for sm-wait stop, the only one that says so; and what all have said until then."""
     seen: dict[int, bytes] = {}
 
     def found() -> subprocess.Popen[bytes] | None:
@@ -36,7 +38,7 @@ def waits(processes: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
                 return process
         return None
 
-    return wait_until(found, 30, what="one waits")
+    return wait_until(found, 60, what="one waits"), b"".join(seen.values()).decode()
 
 
 def registrations(container: Container) -> int:
@@ -45,7 +47,7 @@ def registrations(container: Container) -> int:
 
 def test_four_ranks_start_it_once_and_go_on_together(container: Container, script: Script, tmp_path: Path) -> None:
     ranks = [script(RANK=str(rank), SSH_WAIT_TIME_SECONDS="60") for rank in range(4)]
-    first = waits(ranks)
+    first, said = waits(ranks)
     assert container.status["phase"] in ("registered", "online")
     assert [rank.poll() for rank in ranks] == [None] * 4
     assert "1 waiting" in container.sm_wait("stop").stdout
@@ -53,7 +55,10 @@ def test_four_ranks_start_it_once_and_go_on_together(container: Container, scrip
     assert [status for status, _, _ in ends] == [0] * 4
     assert sorted(out for _, out, _ in ends) == [f"rank {rank} has trained\n" for rank in range(4)]
     others = [err for rank, (_, _, err) in zip(ranks, ends, strict=True) if rank is not first]
-    assert all(err.startswith("[sm-ssh] SSH was set up by another process of this container and is ") for err in others)
+    line = "[sm-ssh] SSH was set up by another process of this container and is "
+    assert all(err.splitlines()[-1].startswith(line) for err in others)
+    said += "".join(others)
+    assert said.count("[sm-ssh] another process of this container sets SSH up: waiting for it") == 3
     assert registrations(container) == 1
     assert len(list((tmp_path / "model").iterdir())) == 4
     # Who comes later does not wait again.
@@ -64,9 +69,9 @@ def test_four_ranks_start_it_once_and_go_on_together(container: Container, scrip
 
 def test_another_rank_goes_on_where_the_first_was_killed(container: Container, script: Script) -> None:
     ranks = [script(RANK=str(rank), SSH_WAIT_TIME_SECONDS="60") for rank in range(2)]
-    first = waits(ranks)
+    first, _ = waits(ranks)
     first.send_signal(signal.SIGKILL)
-    second = waits([rank for rank in ranks if rank is not first])
+    second, _ = waits([rank for rank in ranks if rank is not first])
     container.sm_wait("stop")
     assert ended(second)[0] == 0
     assert registrations(container) == 1
@@ -86,14 +91,20 @@ def test_off_does_and_says_nothing(container: Container, script: Script, value: 
 
 
 def test_where_nobody_waits_it_is_done_behind_the_script(container: Container, script: Script) -> None:
-    """The script's streams end with it: whoever reads them to their end must not wait for our services."""
-    status, out, err = ended(script(SSH_WAIT_TIME_SECONDS="soon"))
-    assert (status, out) == (0, "rank 0 has trained\n")
+    """The script's streams end with it: whoever reads them to their end must not wait for our services.
+
+    What is there of a status when it begins are remains: of the container's life before a restart, and of a process
+    behind a script that was killed.
+    """
+    status.prepare(container.paths)
+    container.paths.status.write_text(json.dumps({"phase": "online", "services": 2**22 + 1}))
+    entering._keep(container.paths, state=entering.BEHIND, process=2**22 + 1)
+    code, out, err = ended(script(SSH_WAIT_TIME_SECONDS="soon"))
+    assert (code, out) == (0, "rank 0 has trained\n")
     assert err.splitlines() == [
         "[sm-ssh] WARNING SSH_WAIT_TIME_SECONDS is not a number of seconds: not waiting",
         "[sm-ssh] SSH is being set up behind the script, which does not wait",
     ]
-    container.wait_phase("registered", "online")
     log = container.paths.run / "log" / "in-script.log"
     wait_until(lambda: "Managed instance-id: mi-" in log.read_text(), 20, what="the line in our log")
     assert "was set up by another process of this container and is " in ended(script())[2]
