@@ -10,8 +10,8 @@ from sm_ssh_entry import aws
 
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _ENVIRONMENT = "env"
-# botocore's names of the ways by which a child of ours finds the same credentials again. What came by another, keys
-# given to the session for one, is handed to the child in its environment.
+# botocore's names of the ways by which a child of ours finds the same credentials again. What came by another is handed
+# to it in its environment: keys given to the session, or an assumed role, for which it might ask for a code each time.
 _FOUND_AGAIN = frozenset(
     {
         _ENVIRONMENT,
@@ -19,7 +19,6 @@ _FOUND_AGAIN = frozenset(
         "config-file",
         "boto-config",
         "custom-process",
-        "assume-role",
         "assume-role-with-web-identity",
         "sso",
         "login",

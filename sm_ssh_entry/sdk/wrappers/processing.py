@@ -91,11 +91,10 @@ class SSHProcessorWrapper(SSHEnvironmentWrapper):
         Raises:
             BadInput: the processor is of none.
         """
-        folder = self.dependency_dir()
         for each in type(self.processor).__mro__:
             module = sys.modules.get(each.__module__)
             if each.__name__ == "Processor" and hasattr(module, "ProcessingInput"):
-                return _input(module, folder)
+                return _input(module, self.dependency_dir())
         raise BadInput(
             f"{type(self.processor).__name__} is no processor of SageMaker's SDK", hint="create() the wrapper with one"
         )

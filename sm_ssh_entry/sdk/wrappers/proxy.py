@@ -10,7 +10,8 @@ import socket
 import sys
 import threading
 import time
-from typing import IO, Any
+from collections import deque
+from typing import IO
 
 from sm_ssh_entry import command, contract
 from sm_ssh_entry.errors import BadInput, SmSshError, TimedOut
@@ -20,6 +21,8 @@ from sm_ssh_entry.sdk.wrappers.manager import SSMManager
 
 _HOST = "127.0.0.1"
 _OPEN_SECONDS = 120.0
+# Lines of the tunnel's processes that are kept: with -v there is no end of them.
+_KEPT = 1000
 _SSHD_PORT = "22"
 # What the older command says first: how it is called now.
 _TRANSLATED = " is now: sm-ssh "
@@ -59,7 +62,7 @@ class SSMProxy:
         self.connected = False
         self.p: command.Popen[bytes] | None = None
         self._instance_id = ""
-        self._said: list[str] = []
+        self._said: deque[str] = deque(maxlen=_KEPT)
         self._listener: threading.Thread | None = None
 
     def connect_to_ssm_instance(self, instance_id: str) -> None:
@@ -82,7 +85,7 @@ class SSMProxy:
         _tell(f"connecting to {instance_id} for localhost:{self.ssh_listen_port} …")
         words = ["sm-local-start-ssh", instance_id, "-N", "-T", "-o", "ExitOnForwardFailure=yes"]
         forward = ["-L", f"localhost:{self.ssh_listen_port}:localhost:{port}"]
-        self._said = []
+        self._said = deque(maxlen=_KEPT)
         self.p = tool.start_old(self.account, *words, *forward, *shlex.split(self.extra_args))
         self._listener = threading.Thread(target=_listen, args=(self.p.stderr, self._said), daemon=True)
         self._listener.start()
@@ -181,7 +184,7 @@ class SSMProxy:
     def _failure(self) -> SmSshError:
         if self._listener:
             self._listener.join(timeout=5)
-        said = [line for line in self._said if _TRANSLATED not in line]
+        said = [line for line in list(self._said) if _TRANSLATED not in line]
         return tool.failure(self.p.returncode if self.p else 1, said)
 
 
@@ -202,9 +205,9 @@ def _greets(port: int) -> bool:
     return False
 
 
-def _listen(stream: IO[bytes] | Any, said: list[str]) -> None:
-    for line in stream or ():
-        said.append(line.decode("utf-8", "replace").rstrip("\r\n"))  # noqa: PERF401 - it is read meanwhile
+def _listen(stream: IO[bytes] | None, said: deque[str]) -> None:
+    for line in tool.lines(stream):
+        said.append(line.rstrip("\r\n"))
 
 
 def _tell(line: str) -> None:

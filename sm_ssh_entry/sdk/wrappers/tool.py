@@ -36,10 +36,12 @@ def call(account: Account, *words: str) -> str:
         output = _read(child.stdout)
         status = child.wait()
         listener.join()
-        end(child)
     except BaseException:  # Ctrl-C in a notebook reaches us alone
         end(child)
         raise
+    finally:
+        if child.stdout:
+            child.stdout.close()
     if status:
         raise failure(status, said)
     for line in said:
@@ -99,17 +101,19 @@ def start(account: Account, *words: str) -> command.Popen[bytes]:
         account: whom it talks to.
         words: command and arguments.
     """
-    return _spawn(account, _SM_SSH, words)
+    return _spawn(account, _SM_SSH, words, output=command.PIPE)
 
 
 def start_old(account: Account, *words: str) -> command.Popen[bytes]:
     """Start one of the commands that ``sm-ssh`` has under older names: the key of that name is made and used.
 
+    Its errors come by a pipe; what it prints is dropped.
+
     Args:
         account: whom it talks to.
         words: name of the command, and its arguments.
     """
-    return _spawn(account, _OLD_NAMES, words)
+    return _spawn(account, _OLD_NAMES, words, output=command.DEVNULL)
 
 
 def end(child: command.Popen[bytes]) -> None:
@@ -121,9 +125,14 @@ def end(child: command.Popen[bytes]) -> None:
         except command.Expired:
             child.kill()
             child.wait()
-    for stream in (child.stdout, child.stderr):
-        if stream:
-            stream.close()
+
+
+def lines(stream: IO[bytes] | None) -> Iterator[str]:
+    """Give the lines of a pipe as text, and close it at its end: who reads it owns it."""
+    if stream:
+        with stream:
+            for line in stream:
+                yield line.decode("utf-8", "replace")
 
 
 def failure(status: int, said: Sequence[str]) -> errors.SmSshError:
@@ -147,19 +156,14 @@ def _classes() -> dict[int, type[errors.SmSshError]]:
     return {leaf.exit_code: leaf for leaf in errors.SmSshError.__subclasses__()}
 
 
-def _spawn(account: Account, module: str, words: Sequence[str]) -> command.Popen[bytes]:
-    return command.spawn(
-        [sys.executable, "-m", module, *words],
-        env=account.environment(),
-        stdout=command.PIPE,
-        stderr=command.PIPE,
-    )
+def _spawn(account: Account, module: str, words: Sequence[str], *, output: int) -> command.Popen[bytes]:
+    argv = [sys.executable, "-m", module, *words]
+    return command.spawn(argv, env=account.environment(), stdout=output, stderr=command.PIPE)
 
 
 def _read(stream: IO[bytes] | None, each: Callable[[str], None] | None = None) -> str:
     kept = []
-    for line in stream or ():
-        text = line.decode("utf-8", "replace")
+    for text in lines(stream):
         if each:
             each(text)
         else:
@@ -169,8 +173,8 @@ def _read(stream: IO[bytes] | None, each: Callable[[str], None] | None = None) -
 
 def _listen(stream: IO[bytes] | None, said: list[str]) -> None:
     """Show a child's progress; keep what it says of itself, which may be why it failed."""
-    for line in stream or ():
-        text = line.decode("utf-8", "replace").rstrip("\r\n")
+    for line in lines(stream):
+        text = line.rstrip("\r\n")
         if text.startswith((_PROGRAM, _HINT)) or not text.startswith(" "):
             said.append(text)
         else:

@@ -75,3 +75,14 @@ def test_no_credentials_show_in_a_representation() -> None:
     own = boto3.Session(aws_access_key_id="AKOWN", aws_secret_access_key="hidden", region_name="eu-west-1")
     assert "AKOWN" not in repr(Account.of(own))
     assert "hidden" not in repr(Account.of(own))
+
+
+@pytest.mark.usefixtures("laptop")
+def test_a_child_gets_the_keys_of_a_role_that_the_session_has_assumed(home: Path) -> None:
+    config = "[profile role]\nrole_arn=arn:aws:iam::123456789012:role/Job\ncredential_source=Environment\n"
+    (home / ".aws").mkdir()
+    (home / ".aws" / "config").write_text(config)
+    account = Account.of(boto3.Session(profile_name="role", region_name="us-east-1"))
+    key, token = found_by_child(account).split()
+    assert key.startswith("ASIA")
+    assert token != "None"

@@ -177,6 +177,11 @@ def test_two_arguments_that_contradict_each_other_are_refused() -> None:
         one_of(30, timedelta(seconds=60), default=900, what="both")
 
 
+def test_an_input_is_made_for_a_processor_only() -> None:
+    with pytest.raises(BadInput, match="DetachedProcessor is no processor"):
+        SSHProcessorWrapper.attach("job").augmented_input()
+
+
 def test_a_role_is_given_by_path_and_name() -> None:
     role = "arn:aws-cn:iam::123456789012:role/service-role/Job"
     assert SSHEnvironmentWrapper.ssm_role_from_iam_arn(role) == "service-role/Job"
