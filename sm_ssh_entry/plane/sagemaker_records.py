@@ -12,9 +12,10 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timezone
 from typing import Any
 
-from sm_ssh_entry.plane.api import AwsError, Handler, Request
+from sm_ssh_entry.plane.api import AwsError, Handler, NotOurs, Request
 from sm_ssh_entry.plane.moto_tables import backends
 from sm_ssh_entry.plane.store import Store, partition_of
 
@@ -129,6 +130,11 @@ def create(store: Store, region: str, operation: str, params: Mapping[str, Any])
     made = table[name]
     if operation == "CreateTrainingJob":
         made.algorithm_specification = params["AlgorithmSpecification"]
+        # As the service answers: SDK v2 reads it of every job that it attaches to.
+        made.output_data_config = {"KmsKeyId": "", **params["OutputDataConfig"]}
+    elif operation == "CreateModel":
+        # moto answers an empty one where there is none, which SDK v3 cannot read.
+        made.vpc_config = params.get("VpcConfig")
     elif operation == "CreateEndpointConfig":
         made.production_variants = params["ProductionVariants"]
     elif operation == "CreateCluster":
@@ -153,6 +159,27 @@ def creating(operation: str) -> Handler:
         return {answer: arn(store, request.region, f"{kind.word}/{request.params[kind.member]}")}
 
     return handle
+
+
+async def describe_endpoint_config(store: Store, request: Request) -> dict[str, Any]:
+    """Describe an endpoint configuration without the empty members that moto puts in: SDK v3 cannot read those.
+
+    Raises:
+        NotOurs: there is none, which moto says.
+    """
+
+    def describe() -> dict[str, Any] | None:
+        found = backend(store, request.region).endpoint_configs.get(request.params["EndpointConfigName"])
+        if found is None:
+            return None
+        made = found.creation_time.replace(tzinfo=timezone.utc).timestamp()
+        told = {member: value for member, value in found.response_object.items() if value != {}}
+        return {**told, "CreationTime": made}
+
+    answer = await asyncio.to_thread(describe)
+    if answer is None:
+        raise NotOurs
+    return answer
 
 
 async def update_training_job(store: Store, request: Request) -> dict[str, Any]:
@@ -250,5 +277,6 @@ def refusal(error: Exception) -> AwsError:
 
 OPERATIONS: dict[str, Handler] = {
     **{operation: creating(operation) for operation in _KINDS},
+    "DescribeEndpointConfig": describe_endpoint_config,
     "UpdateTrainingJob": update_training_job,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -54,6 +55,7 @@ def test_a_training_job_keeps_its_environment_and_remote_debug(sagemaker: Any) -
     assert found["HyperParameters"] == {"a": "1"}
     assert found["ResourceConfig"]["InstanceCount"] == 2
     assert found["AlgorithmSpecification"] == {"TrainingImage": "image", "TrainingInputMode": "File"}
+    assert found["OutputDataConfig"] == {"S3OutputPath": "s3://bucket/out", "KmsKeyId": ""}
 
 
 def test_a_name_is_given_once(sagemaker: Any) -> None:
@@ -161,3 +163,21 @@ def test_a_clusters_instances_have_ids_of_instances(sagemaker: Any) -> None:
     assert all(one["InstanceId"].startswith("i-") for one in found)
     node = sagemaker.describe_cluster_node(ClusterName="c", NodeId=found[0]["InstanceId"])["NodeDetails"]
     assert node["InstanceGroupName"] == "workers"
+
+
+def test_what_a_request_leaves_out_is_not_answered_as_empty(sagemaker: Any) -> None:
+    sagemaker.create_model(ModelName="m", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": "image"})
+    assert "VpcConfig" not in sagemaker.describe_model(ModelName="m")
+    vpc = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
+    sagemaker.create_model(ModelName="n", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": "image"}, VpcConfig=vpc)
+    assert sagemaker.describe_model(ModelName="n")["VpcConfig"] == vpc
+    variant = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    before = datetime.now(timezone.utc)
+    made = sagemaker.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant])
+    found = sagemaker.describe_endpoint_config(EndpointConfigName="c")
+    del found["ResponseMetadata"]
+    assert abs(found.pop("CreationTime") - before) < timedelta(minutes=1)
+    arn = made["EndpointConfigArn"]
+    assert found == {"EndpointConfigName": "c", "EndpointConfigArn": arn, "ProductionVariants": [variant]}
+    with pytest.raises(ClientError, match="Could not find endpoint configuration"):
+        sagemaker.describe_endpoint_config(EndpointConfigName="none")
