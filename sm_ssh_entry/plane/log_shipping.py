@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
+from typing import TypeAlias
 
 from sm_ssh_entry.errors import SmSshError
 from sm_ssh_entry.plane import daemon
@@ -18,7 +19,11 @@ MAX_WAITING = 20_000
 _BATCH = 5_000
 _LINE_BYTES = 256 * 1024
 _BATCH_BYTES = 1024 * 1024
-_LAST_SECONDS = 5.0
+_LAST_SECONDS = 20.0
+# How often the last lines are tried when the plane does not answer in time: a busy machine's may be slow.
+_LAST_TRIES = 3
+# Group and stream, milliseconds, the line.
+_Line: TypeAlias = "tuple[tuple[str, str], int, bytes]"
 
 
 class Shipper:
@@ -30,7 +35,7 @@ class Shipper:
 
     def __init__(self, state: daemon.State) -> None:
         self._state = state
-        self._waiting: deque[tuple[tuple[str, str], int, bytes]] = deque()
+        self._waiting: deque[_Line] = deque()
         self._lost = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -71,12 +76,16 @@ class Shipper:
         over = False
         while not over:
             over = self._over.wait(_INTERVAL)
-            while batch := self._taken():
-                if not self._send(batch):
-                    break
+            tries = _LAST_TRIES if over else 1
+            while tries and (batch := self._taken()):
+                unsent = self._send(batch)
+                if unsent:
+                    tries -= 1
+                    with self._lock:
+                        self._waiting.extendleft(reversed(unsent))
 
-    def _taken(self) -> list[tuple[tuple[str, str], int, bytes]]:
-        batch: list[tuple[tuple[str, str], int, bytes]] = []
+    def _taken(self) -> list[_Line]:
+        batch: list[_Line] = []
         size = 0
         with self._lock:
             while self._waiting and len(batch) < _BATCH and size < _BATCH_BYTES:
@@ -88,8 +97,10 @@ class Shipper:
                 self._lost = 0
         return batch
 
-    def _send(self, batch: list[tuple[tuple[str, str], int, bytes]]) -> bool:
+    def _send(self, batch: list[_Line]) -> list[_Line]:
+        """Send lines; return those that the plane did not take, being gone or slow."""
         streams: dict[tuple[str, str], list[list[object]]] = {}
+        sent: set[tuple[str, str]] = set()
         for where, at, line in batch:
             events = streams.setdefault(where, [])
             if at:
@@ -100,6 +111,6 @@ class Shipper:
             try:
                 daemon.ask(self._state, "POST", "logs", params)
             except SmSshError:
-                # The plane is gone or does not answer: the lines are on the terminal too.
-                return False
-        return True
+                return [line for line in batch if line[0] not in sent]
+            sent.add((group, name))
+        return []
