@@ -105,12 +105,21 @@ class Init:
             self._status = 128 + signal.SIGTERM
         if self._status != 0 and self._asked.hold_on_failure and not self._stopping:
             self._status = self._hold(self._status)
-        orders.deaf(self._paths, self._told)
+        if self._told >= 0:
+            self._poll.unregister(self._told)
+            orders.deaf(self._paths, self._told)
+            self._told = -1
         if self._finished:
             closing.close_logins(self._paths, self._wait, closing.FINISHING)
         elif self._first:
             closing.close_logins(self._paths, self._wait)
         self._finish_deregistration()
+        return self._status
+
+    def last_resort(self) -> int:
+        """Return the command's status with nothing of ours in the way: after a defect it must not run a second time."""
+        while self._status is None:
+            self._reap(block=True)
         return self._status
 
     def _timeout(self) -> float:
@@ -129,15 +138,16 @@ class Init:
         self._obey()
         self._reap()
 
-    def _reap(self) -> None:
+    def _reap(self, *, block: bool = False) -> None:
         with contextlib.suppress(ChildProcessError):
             while True:
-                pid, raw = os.waitpid(-1, os.WNOHANG)
+                pid, raw = os.waitpid(-1, 0 if block else os.WNOHANG)
                 if pid == 0:
                     return
                 if pid == self._child:
                     code = os.waitstatus_to_exitcode(raw)
                     self._status = 128 - code if code < 0 else code
+                    block = False
                 if pid == self._deregistering:
                     self._deregistering = 0
 
@@ -298,7 +308,12 @@ def run(command: Sequence[str], given: Mapping[bytes, bytes], asked: Settings, p
         os.setpgid(child, child)
     status.update(paths, main=child)
     word = os.path.basename(command[0])  # noqa: PTH119 # no file is meant
-    return Init(child, given, asked, paths, pipe, word=word).run()
+    made = Init(child, given, asked, paths, pipe, word=word)
+    try:
+        return made.run()
+    except Exception:  # noqa: BLE001 # job would take it for a reason to become the command
+        log.unexpected("init")
+        return made.last_resort()
 
 
 def _become(command: Sequence[str], given: Mapping[bytes, bytes], pipe: SignalPipe, *, terminal: bool) -> None:

@@ -88,6 +88,25 @@ def test_hold_on_failure_keeps_services_until_sm_wait_stop(container: Container)
     assert b"the command failed with 9; the container stays for 600 s" in err
 
 
+@pytest.mark.parametrize("where", ["_hold", "_due"])
+def test_a_defect_of_ours_does_not_run_the_command_twice(tmp_path: Path, where: str) -> None:
+    code = f"""
+from sm_ssh_entry.boot import init, settings, signals, status
+from sm_ssh_entry.contract import Paths
+paths = Paths({str(tmp_path)!r})
+status.prepare(paths)
+def defect(*_):
+    raise ValueError("secret")
+init.Init.{where} = defect
+words = ["sh", "-c", "echo once; exit 9"]
+raise SystemExit(init.run(words, {{}}, settings.Settings(hold_on_failure=60), paths, signals.SignalPipe()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (9, "once\n"), done.stderr
+    assert "ERROR init: ValueError" in done.stderr
+    assert "secret" not in done.stderr
+
+
 def test_where_nobody_can_get_in_nothing_is_held(container: Container, ssm: FakeSsm) -> None:
     container.env["SSH_HOLD_ON_FAILURE_SECONDS"] = "600"
     ssm.failures["CreateActivation"] = [(400, "AccessDeniedException", "no")] * 9
