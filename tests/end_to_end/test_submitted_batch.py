@@ -206,7 +206,9 @@ def test_processing_that_cannot_run_says_why(service: Service) -> None:
 def test_objects_as_they_are_go_through_the_model_side_by_side(service: Service) -> None:
     service.put(three__a_csv="1\n2\n", three__deep__b_csv="3", three__c_csv=b"4\n")
     service.transform("three-out", "three/", Environment={"TOGETHER": "20"})
-    assert service.ended("transform", "three-out")["Status"] == "Completed"
+    found = service.ended("transform", "three-out")
+    assert found["Status"] == "Completed"
+    assert found["CreationTime"] < found["TransformStartTime"] < found["TransformEndTime"]
     wanted = {"a.csv.out": b"3\n6", "deep/b.csv.out": b"9", "c.csv.out": b"12"}
     assert service.objects("three-out") == wanted
     # As many at a time as the container has asked for: the last of them saw that.
@@ -298,3 +300,32 @@ def test_transform_without_a_model_is_refused_at_once(service: Service) -> None:
 def test_transform_of_nothing_fails(service: Service) -> None:
     service.transform("nothing", "nowhere/")
     assert "matched no files on s3" in service.ended("transform", "nothing")["FailureReason"]
+
+
+def test_transform_whose_model_cannot_serve_says_why(service: Service) -> None:
+    service.model("lacking", "any", other="1")
+    container = {"Image": "any", "ModelDataUrl": f"s3://{BUCKET}/none/model.tar.gz"}
+    role = service.sagemaker.describe_model(ModelName="model")["ExecutionRoleArn"]
+    service.sagemaker.create_model(ModelName="gone", ExecutionRoleArn=role, PrimaryContainer=container)
+    service.sagemaker.create_model(ModelName="pipeline", ExecutionRoleArn=role, Containers=[container, container])
+    many = {**container, "Mode": "MultiModel"}
+    service.sagemaker.create_model(ModelName="many", ExecutionRoleArn=role, PrimaryContainer=many)
+    reasons = {
+        # Its program ends by itself: it misses a file.
+        "lacking": "AlgorithmError: See job logs for more information",
+        "gone": "Failed to download model data",
+        "pipeline": "ClientError: model pipeline has 2 containers",
+        "many": "ClientError: model many is a multi-model one",
+    }
+    for name in reasons:
+        service.transform(f"{name}-job", "data/", ModelName=name)
+    wide = {"TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 2}}
+    service.transform("wide-job", "data/", **wide)
+    service.transform("filter-job", "data/", DataProcessing={"InputFilter": "$[?(@.x)]"})
+    reasons |= {
+        "wide": "ClientError: without a container engine a transform job has one instance",
+        "filter": "ClientError: '$[?(@.x)]'",
+    }
+    for name, reason in reasons.items():
+        found = service.ended("transform", f"{name}-job")
+        assert (found["Status"], reason in found["FailureReason"]) == ("Failed", True), found
