@@ -37,14 +37,14 @@ def inference_pipeline(target: Any) -> Submission:
 
 
 def _of_model(target: Any) -> Container:
-    isolated = target.enable_network_isolation()
     return Container(
         "inference",
         type(target).__name__,
         target.env or {},
         partial(setattr, target, "env"),
         role=target.role,
-        isolated=isolated is True,
+        # The method of that name asks the service for some models.
+        isolated=getattr(target, "_enable_network_isolation", None) is True,
     )
 
 

@@ -28,14 +28,14 @@ def estimator(target: Any) -> Submission:
 
 
 def _of_estimator(kind: str, target: Any) -> Container:
-    isolated = target.enable_network_isolation()
     return Container(
         kind,
         type(target).__name__,
         target.environment or {},
         partial(setattr, target, "environment"),
         role=target.role,
-        isolated=isolated is True,
+        # The method of that name may ask the service.
+        isolated=getattr(target, "_enable_network_isolation", None) is True,
     )
 
 

@@ -92,8 +92,8 @@ def test_forms_of_the_argument(home: Path, form: str) -> None:
     assert sent(public_key=given) == (f"{key},{key}" if form == "two" else key)
 
 
-def test_an_rsa_key_goes_where_there_is_room(home: Path) -> None:
-    key = make(home / "old", "rsa")
+def test_a_key_of_another_type_goes_if_it_is_named(home: Path) -> None:
+    key = make(home / "old", "ecdsa")
     assert sent(public_key="~/old") == key
 
 

@@ -100,7 +100,7 @@ def snaked(value: Any) -> Any:
 
 
 @given(requests())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_but_what_is_promised_changes(request: dict[str, Any]) -> None:
     before = copy.deepcopy(request)
     after = enable_ssh(request, **QUIET)
@@ -114,7 +114,7 @@ def test_nothing_but_what_is_promised_changes(request: dict[str, Any]) -> None:
 
 
 @given(requests())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_names_of_sdk_v3_get_the_same(request: dict[str, Any]) -> None:
     told = {**QUIET, "session_id": "abc"}
     assert enable_ssh(snaked(request), **told) == snaked(enable_ssh(request, **told))

@@ -150,6 +150,24 @@ def test_a_remote_function_is_prefixed_and_its_neighbour_is_not(v2: Told) -> Non
     assert len(v2["remote"]["enabled"]["names"]) == 2
 
 
+def test_the_executor_of_remote_functions(v2: Told) -> None:
+    ((_, changed),) = changes(v2["remote_executor"])
+    check(variables(changed, "Environment"), expected(600))
+    ((before, after),) = entrypoints(changed)
+    assert after == [*PREFIX, *before]
+
+
+def test_objects_that_are_in_steps_already(v2: Told) -> None:
+    before, after = v2["objects_of_steps"]["said"]
+    assert before is None
+    check(after, expected(600))
+
+
+def test_a_model_package_is_not_looked_up(v2: Told) -> None:
+    check(v2["model_package"]["said"][1], expected(0))
+    assert v2["model_package"]["asked"] == ["sts:GetCallerIdentity"]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import sys
 from collections.abc import Callable
 from functools import lru_cache
@@ -13,7 +14,7 @@ from typing import Any
 
 from recorder import OWNER, ROLE, Recorder, run
 from sagemaker.estimator import Estimator
-from sagemaker.model import Model
+from sagemaker.model import Model, ModelPackage
 from sagemaker.multidatamodel import MultiDataModel
 from sagemaker.network import NetworkConfig
 from sagemaker.pipeline import PipelineModel
@@ -265,6 +266,33 @@ def remote(recorder: Recorder, ssh: SSH) -> None:
             function(3)
         except RemoteFunctionError as error:  # what the recorder says of every job
             assert "aborted" in str(error)  # noqa: PT017
+
+
+def remote_executor(recorder: Recorder, ssh: SSH) -> None:
+    from sagemaker.remote_function import RemoteExecutor
+
+    common = {"image_uri": IMAGE, "role": ROLE, "instance_type": "ml.m5.large", "s3_root_uri": S3}
+    with RemoteExecutor(sagemaker_session=session(recorder), **common) as executor:
+        ssh(executor)
+        executor.submit(lambda number: number, 3)
+
+
+def objects_of_steps(recorder: Recorder, ssh: SSH) -> Any:
+    """SSH comes when the steps are there already, and once more after a definition was made."""
+    inside = session(recorder, PipelineSession)
+    one = estimator(recorder, sagemaker_session=inside)
+    pipeline = Pipeline("pipe", steps=[TrainingStep("train", step_args=one.fit())], sagemaker_session=inside)
+    ssh(one)
+    first = pipeline.definition()
+    ssh(one)
+    assert first == pipeline.definition()
+    return json.loads(first)["Steps"][0]["Arguments"].get("Environment")
+
+
+def model_package(recorder: Recorder, ssh: SSH) -> Any:
+    arn = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/mine/1"
+    one = ssh(ModelPackage(role=ROLE, model_package_arn=arn, sagemaker_session=session(recorder)))
+    return one.env
 
 
 def too_late(recorder: Recorder, ssh: SSH) -> None:
