@@ -69,6 +69,7 @@ def test_processing_script_starts_ssh_where_the_job_replaces_the_images_entrypoi
         "/opt/ml/processing/input/code/process.py", env={"SSH_WAIT_TIME_SECONDS": "60"}, options=options
     )
     container.saw("waiting up to")
+    container.phase("online")
     assert "processed" not in container.log
     assert "released 1 waiting" in world.login("sm-wait", "stop").stdout
     assert container.end() == 0, container.log
@@ -96,6 +97,7 @@ def test_container_without_our_layer_installs_it_once_for_all_ranks_and_a_placeh
         image=without_layer,
     )
     container.saw("waiting up to 120 s", timeout=120)
+    container.phase("online")
     assert "has trained" not in container.log
     assert len(world.nodes()) == 1
     world.stay(container)
