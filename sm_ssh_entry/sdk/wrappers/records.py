@@ -48,6 +48,8 @@ _REJECTED = "ValidationException"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 # CloudWatch has a job's last lines some seconds after its end.
 _LATE_LINES = 15.0
+# That of a job which has ended is read at once.
+_WHOLE_LOG = 300.0
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,12 @@ class Record:
         return [*answer.get("DebugRuleEvaluationStatuses", ()), *answer.get("ProfilerRuleEvaluationStatuses", ())]
 
     def _log_shown(self) -> contextlib.AbstractContextManager[None]:
-        age = time.time() - self.describe()["CreationTime"].timestamp()
-        since = f"{math.ceil(max(0.0, age)) + 60}s"
-        return tool.beside(self.account, "logs", self.host, "--follow", "--since", since, grace=_LATE_LINES)
+        answer = self.describe()
+        age = time.time() - answer["CreationTime"].timestamp()
+        words = ("logs", self.host, "--since", f"{math.ceil(max(0.0, age)) + 60}s")
+        if answer[_KINDS[self.kind].status] in _KINDS[self.kind].passing:
+            return tool.beside(self.account, *words, "--follow", grace=_LATE_LINES)
+        return tool.beside(self.account, *words, grace=_WHOLE_LOG)
 
     def _ended(self) -> dict[str, Any]:
         pause, clock = _FIRST_PAUSE, threading.Event()
