@@ -15,6 +15,7 @@ from sm_ssh_entry.errors import BadInput
 from sm_ssh_entry.plane import cloudwatch, endpoint_records, job_records, native, seed
 from sm_ssh_entry.plane.api import AwsError
 from sm_ssh_entry.plane.front import guarded
+from sm_ssh_entry.plane.in_service import end_sessions
 from sm_ssh_entry.plane.listeners import Listeners
 from sm_ssh_entry.plane.signature import same
 from sm_ssh_entry.plane.store import Store
@@ -52,6 +53,7 @@ _SERVING_FIELDS: dict[str, tuple[type, ...]] = {
     "config": (str,),
     "variants": (list,),
     "instances": (list,),
+    "gone": (list,),
 }
 _FETCHED_FIELDS: dict[str, tuple[type, ...]] = {"name": (str,), "region": (str,), "ticket": (str,), "error": (str,)}
 # Lists whose items are no words.
@@ -201,6 +203,7 @@ class Admin:
         endpoint = self._store.endpoints.get((region, name))
         if endpoint is None:
             return {"busy": []}
+        end_sessions(self._store, region, params["gone"])
         busy = endpoint.take(params["variants"], params["instances"])
         await asyncio.to_thread(endpoint_records.note, self._store, region, name, params)
         if params["endpoint_status"] == "InService":

@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sm_ssh_entry.plane.sessions import active
+
 if TYPE_CHECKING:
     import asyncio
 
     from sm_ssh_entry.plane.multi_model import Models
+    from sm_ssh_entry.plane.store import Store
 
 # The kind of an endpoint's runner.
 KIND = "inference"
@@ -140,6 +143,20 @@ class Endpoint:
         there = [one for one in there if one.variant == variant]
         random.shuffle(there)
         return min(there, key=lambda one: one.busy, default=None)
+
+
+def end_sessions(store: Store, region: str, hosts: Sequence[str]) -> None:
+    """End the sessions into containers that have ended: nobody need wait until their agents are missed.
+
+    Args:
+        store: the plane's state.
+        region: their region.
+        hosts: their host names.
+    """
+    for session in active(store.sessions.values()):
+        node = store.nodes.get(session.node_id, region)
+        if session.link and node is not None and node.info.get("ComputerName", "").partition(".")[0] in hosts:
+            session.link.end("The container has ended.")
 
 
 def _instance(told: Mapping[str, Any]) -> Instance:

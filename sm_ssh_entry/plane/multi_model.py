@@ -68,6 +68,7 @@ class Models:
         self._folder, self._send, self._fetch = folder, send, fetch
         self._models: dict[str, _Model] = {}
         self._unloading: dict[str, asyncio.Task[None]] = {}
+        self._unloaded = 0
         self._idle = asyncio.Condition()
         self._clock = itertools.count(1)
 
@@ -123,30 +124,33 @@ class Models:
         name = name_of(target)
         body = json.dumps({"model_name": name, "url": f"{self._folder}/{name}/model"}).encode()
         while True:
+            unloaded = self._unloaded
             answer = await self._send("POST", "/models", body)
             if answer.status < 300 or answer.status == LOADED:
                 return
-            if answer.status != NO_ROOM or not await self._make_room(target):
+            # Another one who wanted room may have made some, and not have used it.
+            made = answer.status == NO_ROOM and (await self._make_room(target) or unloaded != self._unloaded)
+            if not made:
                 raise NotLoaded(answer)
 
     async def _make_room(self, wanted: str) -> bool:
         """Unload the model that nobody has used for longest; False: there is no other."""
-        self._models[wanted].wanting = True
+        loop, model = asyncio.get_running_loop(), self._models[wanted]
+        deadline = loop.time() + _ROOM_SECONDS
+        model.wanting = True
         try:
             async with self._idle:
-                await asyncio.wait_for(
-                    self._idle.wait_for(lambda: self._idle_ones() or not self._others()), _ROOM_SECONDS
-                )
+                while not (idle := self._idle_ones()):
+                    if not self._others():
+                        return False
+                    await asyncio.wait_for(self._idle.wait(), deadline - loop.time())
+                oldest = min(idle, key=lambda name: self._models[name].used)
+                del self._models[oldest]
+                task = self._unloading[oldest] = asyncio.ensure_future(self._unload(oldest))
         except asyncio.TimeoutError:
             return False
         finally:
-            self._models[wanted].wanting = False
-        idle = self._idle_ones()
-        if not idle:
-            return False
-        oldest = min(idle, key=lambda name: self._models[name].used)
-        del self._models[oldest]
-        task = self._unloading[oldest] = asyncio.ensure_future(self._unload(oldest))
+            model.wanting = False
         await asyncio.shield(task)
         return True
 
@@ -162,3 +166,4 @@ class Models:
             await self._send("DELETE", f"/models/{name_of(target)}", b"")
         finally:
             del self._unloading[target]
+            self._unloaded += 1

@@ -94,8 +94,10 @@ class _Endpoint:
         config = str(self._work.order.request["EndpointConfigName"])
         self._shape = self._read(config)
         self._tell("Creating")
-        self._live = self._fleet.start(self._shape.lacking([]))
-        self._tell("InService")
+        try:
+            self._live = self._fleet.start(self._shape.lacking([]))
+        finally:
+            self._tell("InService" if self._live else "")
         while task := self._tasks.get():
             with contextlib.suppress(Stopped):
                 task()
@@ -176,12 +178,14 @@ class _Endpoint:
             time.sleep(_DRAIN_PAUSE)
         self._fleet.stop(instances)
         self._leaving = []
+        self._tell(status)
 
     def _tell(self, status: str = "", failure: str = "", config: str = "") -> set[str]:
         """Tell the plane how the endpoint stands; return which instances are answering something."""
         order = self._work.order
         params: dict[str, Any] = {"name": order.name, "region": order.region, "endpoint_status": status}
-        params |= {"failure": failure, "config": config}
+        gone, self._fleet.gone = self._fleet.gone, []
+        params |= {"failure": failure, "config": config, "gone": gone}
         params |= {"variants": [self._described(one) for one in self._shape.variants]}
         with contextlib.suppress(PlaneDown, ServiceError):
             answer = daemon.ask(

@@ -64,6 +64,9 @@ class Fleet:
         shipper: takes their logs.
         folder: where their models are.
         ended: told of an instance one of whose containers has ended.
+
+    Attributes:
+        gone: the names of containers that have ended; whoever has told of them empties it.
     """
 
     def __init__(
@@ -74,7 +77,8 @@ class Fleet:
         self._lock = threading.Lock()
         # One for each model's definition: instances share its folder, which none of them can write to.
         self._fetching: dict[str, threading.Lock] = {}
-        self.pool = ThreadPoolExecutor(_THREADS)
+        self.gone: list[str] = []
+        self._pool = ThreadPoolExecutor(_THREADS)
 
     def start(self, wanted: Sequence[Variant]) -> list[Instance]:
         """Start one instance of each variant given, all at once, and return them when all answer pings.
@@ -86,7 +90,7 @@ class Fleet:
             Failed: one of them does not; none is left.
             Stopped: the endpoint is to end; none is left.
         """
-        tasks = [self.pool.submit(self._start, variant) for variant in wanted]
+        tasks = [self._pool.submit(self._start, variant) for variant in wanted]
         made, problems = [], []
         for task in tasks:
             try:
@@ -109,7 +113,7 @@ class Fleet:
         for instance in instances:
             # Its end is no surprise.
             instance.ended.set()
-        for done in [self.pool.submit(self._end, one) for one in started]:
+        for done in [self._pool.submit(self._end, one) for one in started]:
             done.result()
 
     def fetch(self, instance: Instance, target: str) -> None:
@@ -188,6 +192,7 @@ class Fleet:
         if not over.is_set():
             one.node.kill()
             over.wait()
+        self.gone.append(one.node.name)
         one.log.join(timeout=jobs.LOG_SECONDS)
         one.forget()
 

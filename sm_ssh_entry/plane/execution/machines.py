@@ -27,6 +27,7 @@ from sm_ssh_entry.plane.streaming import LineWriter
 _MANY_MODELS = "com.amazonaws.sagemaker.capabilities.multi-models"
 _BINDS_TO_PORT = "com.amazonaws.sagemaker.capabilities.accept-bind-to-port"
 _SERVE = "serve"
+_NOWHERE = "127.0.0.1:0"
 
 
 @dataclass(frozen=True)
@@ -139,16 +140,15 @@ class _Containers:
         made = containers.create(wanted, box, network, self._place.job.folder, published=published)
         try:
             containers.start(made, box)
-            node = container_job.followed(wish.name, made, self._writer, f"{wish.name} | ", wish.log)
-            where = containers.published(made, served.port) if published else ""
-            where = where or container_job.serving_address(made, served.port)
-        except (BadInput, engine.EngineFailed, IndexError) as error:
+        except (BadInput, engine.EngineFailed) as error:
             self._work.say(str(error))
             containers.discard(made)
             raise Failed(
                 f"CannotStartContainerError. Please ensure the model container for variant {variant.name} starts "
                 "correctly when invoked with 'docker run <image> serve'"
             ) from error
+        node = container_job.followed(wish.name, made, self._writer, f"{wish.name} | ", wish.log)
+        where = _where(made, served.port, published=published)
         models = "/opt/ml/models" if served.multi_model else ""
         return Started(node, where, models, node.log, lambda: containers.discard(made))
 
@@ -189,6 +189,14 @@ class _Containers:
                 # The plane has to reach an isolated container, which is told nothing of the plane.
                 self._networks[isolated] = containers.make_network(job.name, job.folder, internet=not isolated)
             return self._networks[isolated]
+
+
+def _where(container: str, port: int, *, published: bool) -> str:
+    """Return where a container is reached; of one that has ended already, where nobody listens."""
+    with contextlib.suppress(engine.EngineFailed, IndexError):
+        found = containers.published(container, port) if published else container_job.serving_address(container, port)
+        return found if not found.startswith(":") else _NOWHERE
+    return _NOWHERE
 
 
 class _Processes:

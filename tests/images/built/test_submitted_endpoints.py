@@ -114,17 +114,20 @@ def test_three_models_under_load_from_eight_clients_while_people_log_in_and_out(
 
 
 def test_an_endpoint_is_entered_its_container_is_replaced_and_others_fail(
-    deployer: Deployer, machine: Machine, ssh: dict[str, str]
+    deployer: Deployer, machine: Machine, ssh: dict[str, str], plain: str
 ) -> None:
     data = {"ModelDataUrl": deployer.artifact("one.tar.gz", **{"factor": "2", "code/inference__py": CODE})}
     one = deployer.deploy("one", {**data, "Environment": {**ssh, "SSH_SESSION_ID": "one-model", "MINE": "1"}})
     absent = deployer.deploy("absent", {"Image": "sm-ssh-test/nothing:here"})
-    # A base image has no program of that name.
-    unable = deployer.deploy("unable", {"Image": family.tag(family.BASE_12)})
+    # Its entrypoint is ours, and finds no program of that name; the one below it has neither.
+    mute = deployer.deploy("mute", {"Image": family.tag(family.BASE_12)})
+    unable = deployer.deploy("unable", {"Image": plain})
     broken = deployer.deploy("broken", {**data, "ModelDataUrl": "s3://models/none.tar.gz"})
     single = deployer.deploy("single", {"Image": family.tag(family.BASE_12), "Mode": "MultiModel"})
-    reasons = {name: deployer.reached(name, "Failed")["FailureReason"] for name in (absent, unable, broken, single)}
+    failed = (absent, mute, unable, broken, single)
+    reasons = {name: deployer.reached(name, "Failed")["FailureReason"] for name in failed}
     assert reasons[absent] == "The image 'sm-ssh-test/nothing:here' does not exist."
+    assert reasons[mute].startswith("The primary container for production variant AllTraffic did not pass the ping")
     assert reasons[unable].startswith(
         "CannotStartContainerError. Please ensure the model container for variant AllTraffic"
     )
@@ -132,7 +135,7 @@ def test_an_endpoint_is_entered_its_container_is_replaced_and_others_fail(
         'Failed to download model data for container "container_1" from URL: "s3://models/none.tar.gz".'
     )
     assert "does not contain required com.amazonaws.sagemaker.capabilities.multi-models=true" in reasons[single]
-    deployer.delete(absent, unable, broken, single)
+    deployer.delete(*failed)
 
     deployer.in_service(one)
     images = deployer.described(one)["ProductionVariants"][0]["DeployedImages"]
@@ -151,7 +154,12 @@ def test_an_endpoint_is_entered_its_container_is_replaced_and_others_fail(
     instances = {stream.partition("/")[2] for stream in deployer.streams(one)}
     assert len(instances) == 2
     assert first in instances
-    deployer.delete(one)
+    with ThreadPoolExecutor() as pool:
+        stays = pool.submit(machine.run, "run", host, "--", "touch /run/in; sleep 300")
+        wait_until(lambda: "in" in login(machine, host, "ls", "/run").split(), 30, every=0.1, what="somebody is in")
+        deployer.delete(one)
+        # Who is in when it is deleted is told at once.
+        assert stays.result(timeout=20).returncode != 0
     assert on_engine(machine.folder) == []
 
 
