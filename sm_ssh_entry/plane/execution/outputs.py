@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sm_ssh_entry import contract
-from sm_ssh_entry.plane.execution import storage
+from sm_ssh_entry.plane.execution import reasons, storage
 from sm_ssh_entry.plane.execution.work import Work
 from sm_ssh_entry.plane.local_job import Place
 
@@ -54,7 +54,9 @@ def failure(place: Place) -> str:
     for node in place.job.node_names:
         file = contract.Paths(str(place.job.root(node))).failure
         if file.is_file() and storage.within(file, place.job.root(node)):
-            return file.read_text(encoding="utf-8", errors="replace")
+            with file.open("rb") as said:
+                # It may be of any size; a character has four bytes at the most.
+                return said.read(4 * reasons.FAILURE_CHARACTERS).decode("utf-8", "replace")
     return ""
 
 
