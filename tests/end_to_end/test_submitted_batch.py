@@ -187,7 +187,7 @@ CANNOT_RUN: dict[str, tuple[dict[str, Any], str]] = {
     "above": ({"ProcessingInputs": source(LocalPath="/opt/ml/processing/../x")}, "must be below"),
     "list": (
         {"ProcessingInputs": source(S3Uri=f"s3://{BUCKET}/data/a.csv", S3DataType="ManifestFile")},
-        "the manifest",
+        "is no manifest file",
     ),
     "no-command": ({"AppSpecification": {"ImageUri": "any"}}, "needs AppSpecification.ContainerEntrypoint"),
 }

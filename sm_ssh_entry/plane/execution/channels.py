@@ -6,23 +6,20 @@ the job starts, where the service fetches each when it is first read. Pipe and f
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from sm_ssh_entry.plane.execution import reasons, storage
+from sm_ssh_entry.plane.execution import reasons, sources, storage
+from sm_ssh_entry.plane.execution.sources import MANIFEST, PREFIX, SHARDED, Item
 from sm_ssh_entry.plane.execution.work import Failed, Work
 from sm_ssh_entry.plane.jobs import CHANNEL_PATTERN
 from sm_ssh_entry.plane.local_job import Place
 from sm_ssh_entry.plane.opt_ml import InstanceGroup
 
 FILE, FAST_FILE = "File", "FastFile"
-SHARDED = "ShardedByS3Key"
-# A manifest names its objects one by one; the service's own limit is 16 MB.
-_MANIFEST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -46,15 +43,6 @@ class Channel:
     sharded: bool
     groups: tuple[str, ...]
     settings: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Item:
-    """One object of a channel, and where below the channel's folder it belongs."""
-
-    bucket: str
-    key: str
-    path: PurePosixPath
 
 
 def read(request: Mapping[str, Any]) -> list[Channel]:
@@ -99,38 +87,6 @@ def lay(work: Work, place: Place, channels: Sequence[Channel], groups: Sequence[
     return replace(place, job=replace(place.job, channel_settings=settings, mounts=mounts))
 
 
-def share(items: Sequence[Item], nodes: Sequence[str]) -> dict[str, list[Item]]:
-    """Divide objects among nodes as ShardedByS3Key does: by turns, so that none has two more than another.
-
-    Args:
-        items: the objects, in the order of their keys.
-        nodes: the nodes.
-    """
-    return {node: list(items[place :: len(nodes)]) for place, node in enumerate(nodes)}
-
-
-def manifest_items(text: bytes, uri: str) -> list[Item]:
-    """Return the objects of a manifest: ``[{"prefix": "s3://bucket/folder/"}, "a", "b/c", …]``.
-
-    Args:
-        text: the manifest.
-        uri: where it lies, for messages.
-
-    Raises:
-        Failed: it is none.
-    """
-    try:
-        first, *names = json.loads(text)
-        prefix = first["prefix"]
-        wanted = [f"{prefix}{name}" for name in names if isinstance(name, str)]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise Failed(f"ClientError: Data download failed: {uri} is no manifest file") from error
-    if not isinstance(prefix, str) or len(wanted) != len(names):
-        raise Failed(f"ClientError: Data download failed: {uri} is no manifest file")
-    bucket, base = storage.parse(prefix)
-    return [Item(bucket, key, storage.relative(key, base)) for _, key in map(storage.parse, wanted)]
-
-
 def _channel(one: Mapping[str, Any], default: str) -> Channel:
     name, source = one["ChannelName"], one["DataSource"]
     mode = one.get("InputMode") or default
@@ -142,33 +98,21 @@ def _channel(one: Mapping[str, Any], default: str) -> Channel:
     if mode not in (FILE, FAST_FILE):
         raise Failed(f"ClientError: channel {name}: the local plane has no input mode {mode}, only File and FastFile")
     kind = objects["S3DataType"]
-    if kind not in ("S3Prefix", "ManifestFile"):
+    if kind not in (PREFIX, MANIFEST):
         raise Failed(f"ClientError: channel {name}: the local plane has no {kind}, only S3Prefix and ManifestFile")
     distribution = objects.get("S3DataDistributionType", "FullyReplicated")
     settings = {"TrainingInputMode": mode, "S3DistributionType": distribution}
     settings |= {"RecordWrapperType": one.get("RecordWrapperType", "None")}
     settings |= {member: one[member] for member in ("ContentType", "CompressionType") if one.get(member)}
     groups = tuple(objects.get("InstanceGroupNames") or ())
-    return Channel(name, mode, objects["S3Uri"], kind == "ManifestFile", distribution == SHARDED, groups, settings)
+    return Channel(name, mode, objects["S3Uri"], kind == MANIFEST, distribution == SHARDED, groups, settings)
 
 
 def _items(work: Work, channel: Channel) -> list[Item]:
-    bucket, prefix = storage.parse(channel.uri)
-    if not channel.manifest:
-        items = [Item(bucket, key, storage.relative(key, prefix)) for key in storage.keys(work.s3, channel.uri)]
-    else:
-        items = manifest_items(_manifest(work, channel, bucket, prefix), channel.uri)
+    items = sources.found(work.s3, channel.uri, manifest=channel.manifest)
     if not items:
         raise _nothing(work, channel.uri)
     return items
-
-
-def _manifest(work: Work, channel: Channel, bucket: str, key: str) -> bytes:
-    try:
-        with work.s3.get_object(Bucket=bucket, Key=key)["Body"] as body:
-            return bytes(body.read(_MANIFEST_BYTES))
-    except work.s3.exceptions.ClientError as error:
-        raise _nothing(work, channel.uri) from error
 
 
 def _nothing(work: Work, uri: str) -> Failed:
@@ -183,7 +127,7 @@ def _folders(
     """Download what each node has of a channel, and return the folder with it."""
     job = place.job
     made: dict[str, Path] = {}
-    for node, mine in (share(items, nodes) if channel.sharded else dict.fromkeys(nodes, items)).items():
+    for node, mine in (sources.share(items, nodes) if channel.sharded else dict.fromkeys(nodes, items)).items():
         if channel.mode == FAST_FILE:
             folder = job.folder / "fast-file" / channel.name / (node if channel.sharded else "all")
         else:

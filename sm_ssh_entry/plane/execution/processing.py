@@ -130,11 +130,10 @@ def _inside(member: Mapping[str, Any]) -> PurePosixPath:
 
 
 def _fetch(work: Work, place: Place, source: Mapping[str, Any], path: PurePosixPath) -> None:
-    found = sources.listed(work.s3, source["S3Uri"], source["S3DataType"])
-    shared = source.get("S3DataDistributionType") == "ShardedByS3Key"
+    items = sources.listed(work.s3, source["S3Uri"], source["S3DataType"])
     nodes = place.job.node_names
-    for number, node in enumerate(nodes):
-        theirs = sources.share(found, number, len(nodes)) if shared else found
+    shared = source.get("S3DataDistributionType") == sources.SHARDED
+    for node, theirs in (sources.share(items, nodes) if shared else dict.fromkeys(nodes, items)).items():
         sources.fetch(work.s3, theirs, place.job.root(node) / path)
 
 

@@ -13,12 +13,15 @@ from sm_ssh_entry.errors import SmSshError
 from sm_ssh_entry.plane.execution import storage
 from sm_ssh_entry.plane.execution.work import Failed
 
-# A manifest names objects; one that is larger than this is data.
-_MANIFEST_BYTES = 64 * 1024 * 1024
+SHARDED = "ShardedByS3Key"
+# The two of S3DataType that the plane reads.
+PREFIX, MANIFEST = "S3Prefix", "ManifestFile"
+# A manifest names its objects one by one; the service's own limit is 16 MB.
+_MANIFEST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
-class Source:
+class Item:
     """One object of a data source.
 
     Args:
@@ -35,56 +38,95 @@ class Source:
         return f"{self.bucket}/{self.key}"
 
 
-def listed(s3: Any, uri: str, kind: str) -> list[Source]:
-    """Return the objects that a data source names, in the order of their keys.
+def found(s3: Any, uri: str, *, manifest: bool) -> list[Item]:
+    """Return the objects that a data source names, in their order; none: there are none, or there is no manifest.
+
+    Args:
+        s3: the plane's S3.
+        uri: a prefix, an object, or a manifest.
+        manifest: whether it is a manifest.
+
+    Raises:
+        Failed: the address is none, or the manifest.
+    """
+    bucket, prefix = storage.parse(uri)
+    if not manifest:
+        return [Item(bucket, key, storage.relative(key, prefix)) for key in storage.keys(s3, uri)]
+    try:
+        with s3.get_object(Bucket=bucket, Key=prefix)["Body"] as body:
+            text = bytes(body.read(_MANIFEST_BYTES))
+    except s3.exceptions.ClientError:
+        return []
+    return manifest_items(text, uri)
+
+
+def listed(s3: Any, uri: str, kind: str) -> list[Item]:
+    """Return the objects of a processing or transform job's data source, in the order of their keys.
 
     Args:
         s3: the plane's S3.
         uri: ``S3Uri`` of the source.
-        kind: its ``S3DataType``: ``S3Prefix`` or ``ManifestFile``.
+        kind: its ``S3DataType``.
 
     Raises:
-        Failed: there are none, or the manifest cannot be read.
+        Failed: there are none, or they cannot be told.
     """
-    bucket, prefix = storage.parse(uri)
     try:
         with aws.errors_of(action="read the input"):
-            if kind == "ManifestFile":
-                found = _of_manifest(s3, uri)
-            else:
-                found = [Source(bucket, key, storage.relative(key, prefix)) for key in storage.keys(s3, uri)]
+            items = found(s3, uri, manifest=kind == MANIFEST)
     except SmSshError as error:
         raise Failed(f"ClientError: Failed to download data. {uri}: {error.message}") from error
-    if not found:
+    if not items:
         # The service's own words.
         raise Failed(f"ClientError: S3 key: {uri} matched no files on s3")
-    return sorted(found, key=str)
+    return sorted(items, key=str)
 
 
-def share(found: Sequence[Source], node: int, nodes: int) -> list[Source]:
-    """Return what one of several nodes has of objects that are shared out by their keys.
+def manifest_items(text: bytes, uri: str) -> list[Item]:
+    """Return the objects of a manifest: ``[{"prefix": "s3://bucket/folder/"}, "a", "b/c", …]``.
 
     Args:
-        found: all of them.
-        node: from 0.
-        nodes: how many there are.
+        text: the manifest.
+        uri: where it lies, for messages.
+
+    Raises:
+        Failed: it is none.
     """
-    return list(found[node::nodes])
+    try:
+        first, *names = json.loads(text)
+        prefix = first["prefix"]
+        wanted = [f"{prefix}{name}" for name in names if isinstance(name, str)]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise Failed(f"ClientError: Data download failed: {uri} is no manifest file") from error
+    if not isinstance(prefix, str) or len(wanted) != len(names):
+        raise Failed(f"ClientError: Data download failed: {uri} is no manifest file")
+    _, base = storage.parse(prefix)
+    return [Item(bucket, key, storage.relative(key, base)) for bucket, key in map(storage.parse, wanted)]
 
 
-def fetch(s3: Any, found: Iterable[Source], folder: Path) -> None:
+def share(items: Sequence[Item], nodes: Sequence[str]) -> dict[str, list[Item]]:
+    """Divide objects among nodes as ShardedByS3Key does: by turns, so that none has two more than another.
+
+    Args:
+        items: the objects, in the order of their keys.
+        nodes: the nodes.
+    """
+    return {node: list(items[place :: len(nodes)]) for place, node in enumerate(nodes)}
+
+
+def fetch(s3: Any, items: Iterable[Item], folder: Path) -> None:
     """Download objects into a folder.
 
     Args:
         s3: the plane's S3.
-        found: the objects.
+        items: the objects.
         folder: where they go; made if it is not there.
 
     Raises:
         Failed: one is not there, or two of them want the same place.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for one in found:
+    for one in items:
         try:
             with aws.errors_of(action="read the input"):
                 storage.fetch(s3, one.bucket, one.key, folder / one.path)
@@ -94,29 +136,3 @@ def fetch(s3: Any, found: Iterable[Source], folder: Path) -> None:
             # A key can be a file's and the beginning of another's: no file system has both.
             reason = "a previously downloaded file/folder clashes with it"
             raise Failed(f"ClientError: Failed to download data. Cannot download s3://{one}, {reason}") from error
-
-
-def _of_manifest(s3: Any, uri: str) -> list[Source]:
-    """Read a manifest: ``[{"prefix": "s3://bucket/prefix/"}, "relative/path", ...]``."""
-    bucket, key = storage.parse(uri)
-    try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
-        with body:
-            text = body.read(_MANIFEST_BYTES)
-    except s3.exceptions.ClientError as error:
-        raise Failed(f"ClientError: S3 key: {uri} matched no files on s3") from error
-    try:
-        first, *names = json.loads(text)
-        prefix = first["prefix"]
-        if not isinstance(prefix, str) or not all(isinstance(name, str) for name in names):
-            raise TypeError
-    except (ValueError, TypeError, KeyError) as error:
-        raise Failed(f'ClientError: the manifest {uri} is not [{{"prefix": "s3://..."}}, "path", ...]') from error
-    found = []
-    for name in names:
-        where, whole = storage.parse(prefix + name)
-        path = PurePosixPath(name.lstrip("/"))
-        if not path.parts or ".." in path.parts:
-            raise Failed(f"ClientError: {name!r} of the manifest {uri} has no place in a folder")
-        found.append(Source(where, whole, path))
-    return found

@@ -44,7 +44,7 @@ def run(work: Work) -> None:
     model, definition = _model(work)
     settings = _settings(request)
     given = request["TransformInput"]["DataSource"]["S3DataSource"]
-    if given["S3DataType"] not in ("S3Prefix", "ManifestFile"):
+    if given["S3DataType"] not in (sources.PREFIX, sources.MANIFEST):
         raise Failed(f"ClientError: the local plane reads no S3DataType {given['S3DataType']} in batch transform")
     found = sources.listed(work.s3, given["S3Uri"], given["S3DataType"])
     box = None

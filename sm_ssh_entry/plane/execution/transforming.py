@@ -25,7 +25,7 @@ from sm_ssh_entry.plane.execution import record_splitting, sources, storage
 from sm_ssh_entry.plane.execution.invoking import Client, Interrupted, Refused, Unanswered
 from sm_ssh_entry.plane.execution.record_joining import CannotJoin, Joining
 from sm_ssh_entry.plane.execution.record_splitting import Malformed, TooLarge
-from sm_ssh_entry.plane.execution.sources import Source
+from sm_ssh_entry.plane.execution.sources import Item
 from sm_ssh_entry.plane.execution.work import Failed, Work
 from sm_ssh_entry.plane.local_job import Place
 from sm_ssh_entry.plane.log_shipping import Shipper
@@ -124,7 +124,7 @@ class Transforming:
         finished: whether all objects have been dealt with.
     """
 
-    def __init__(self, work: Work, place: Place, settings: Settings, found: Sequence[Source], shipper: Shipper) -> None:
+    def __init__(self, work: Work, place: Place, settings: Settings, found: Sequence[Item], shipper: Shipper) -> None:
         self.problem = ""
         self.finished = False
         self._work, self._place, self._settings, self._found, self._shipper = work, place, settings, found, shipper
@@ -151,10 +151,8 @@ class Transforming:
     def _run(self, where: Mapping[str, str]) -> None:
         try:
             with ThreadPoolExecutor(len(where)) as pool:
-                shares = [
-                    pool.submit(self._instance, node, address, sources.share(self._found, number, len(where)))
-                    for number, (node, address) in enumerate(sorted(where.items()))
-                ]
+                parts = sources.share(self._found, list(where))
+                shares = [pool.submit(self._instance, node, where[node], part) for node, part in parts.items()]
             self.finished = all(one.exception() is None for one in shares)
             for error in (one.exception() for one in shares):
                 if error is not None and not isinstance(error, Interrupted):
@@ -167,7 +165,7 @@ class Transforming:
             if not self._over.wait(_LAST_SECONDS):
                 self._work.happened.put(None)
 
-    def _instance(self, node: str, where: str, share: Sequence[Source]) -> None:
+    def _instance(self, node: str, where: str, share: Sequence[Item]) -> None:
         settings, log = self._settings, self._log(node)
         client = Client(where, self._over, settings.headers, settings.seconds, settings.retries)
         try:
@@ -191,7 +189,7 @@ class Transforming:
         client: Client,
         terms: Agreed,
         requests: ThreadPoolExecutor,
-        source: Source,
+        source: Item,
         log: Callable[[str], None],
     ) -> None:
         if self._over.is_set():

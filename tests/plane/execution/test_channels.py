@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sm_ssh_entry.plane.execution import channels
-from sm_ssh_entry.plane.execution.channels import Item
+from sm_ssh_entry.plane.execution import channels, sources
+from sm_ssh_entry.plane.execution.sources import Item
 from sm_ssh_entry.plane.execution.work import Failed
 
 
@@ -51,13 +51,13 @@ def test_what_the_plane_has_not_is_refused_by_its_name(given: dict[str, Any], wo
 def test_shards_are_as_even_as_they_can_be(objects: int, nodes: int, wanted: list[list[int]]) -> None:
     items = [Item("b", str(number), PurePosixPath(str(number))) for number in range(objects)]
     names = [f"algo-{number}" for number in range(1, nodes + 1)]
-    shared = channels.share(items, names)
+    shared = sources.share(items, names)
     assert [[int(item.key) for item in shared[name]] for name in names] == wanted
 
 
 def test_a_manifest_names_objects_below_its_prefix() -> None:
     text = json.dumps([{"prefix": "s3://bucket/data/"}, "a", "b/c"]).encode()
-    found = channels.manifest_items(text, "s3://bucket/m")
+    found = sources.manifest_items(text, "s3://bucket/m")
     assert [(item.bucket, item.key, str(item.path)) for item in found] == [
         ("bucket", "data/a", "a"),
         ("bucket", "data/b/c", "b/c"),
@@ -79,4 +79,4 @@ def test_a_manifest_names_objects_below_its_prefix() -> None:
 )
 def test_what_is_no_manifest_is_refused(text: bytes) -> None:
     with pytest.raises(Failed, match="ClientError"):
-        channels.manifest_items(text, "s3://bucket/m")
+        sources.manifest_items(text, "s3://bucket/m")
