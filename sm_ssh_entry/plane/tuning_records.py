@@ -187,7 +187,9 @@ def _described(definition: Mapping[str, Any], params: Mapping[str, Any]) -> dict
         "HyperParameterTuningJobObjective"
     )
     fixed = {OBJECTIVE_PARAMETER: objective["MetricName"]} if objective else {}
-    return {**definition, "StaticHyperParameters": {**(definition.get("StaticHyperParameters") or {}), **fixed}}
+    static = {**(definition.get("StaticHyperParameters") or {}), **fixed}
+    # SDK v2 sends resources as a tuning job's, and reads them as a training job's when it attaches.
+    return {**definition, **tuning_search.resources(definition), "StaticHyperParameters": static}
 
 
 def _forget_made_up(record: Any) -> None:

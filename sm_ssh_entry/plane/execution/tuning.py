@@ -30,7 +30,6 @@ _PASSED_ON = (
     "InputDataConfig",
     "OutputDataConfig",
     "VpcConfig",
-    "ResourceConfig",
     "StoppingCondition",
     "EnableNetworkIsolation",
     "EnableInterContainerTrafficEncryption",
@@ -198,9 +197,7 @@ def training_request(trial: Trial, tags: Sequence[Mapping[str, str]] | None) -> 
     if definition.get("TuningObjective"):
         fixed[OBJECTIVE_PARAMETER] = definition["TuningObjective"]["MetricName"]
     found = {member: definition[member] for member in _PASSED_ON if member in definition}
-    resources = definition.get("HyperParameterTuningResourceConfig")
-    if resources:
-        found["ResourceConfig"] = _resources(resources)
+    found |= tuning_search.resources(definition)
     found["AlgorithmSpecification"] = dict(definition["AlgorithmSpecification"])
     found["HyperParameters"] = {**fixed, **trial.tuned}
     return found | ({"Tags": list(tags)} if tags else {})
@@ -221,10 +218,3 @@ def not_improving(values: Sequence[float], *, maximize: bool) -> int:
         else:
             count += 1
     return count
-
-
-def _resources(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a training job's resources: of several configurations the first, which is the preferred one."""
-    chosen = (given.get("InstanceConfigs") or [given])[0]
-    members = ("InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId")
-    return {member: source[member] for source in (given, chosen) for member in members if member in source}

@@ -81,6 +81,21 @@ def combinations(request: Mapping[str, Any]) -> int:
     return sum(math.prod(len(each["Values"]) for each in grid) for grid in grids)
 
 
+def resources(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a training job's ResourceConfig as the member of a definition; ``{}``: it names none.
+
+    Args:
+        definition: whose HyperParameterTuningResourceConfig, of several configurations the first and so the preferred
+            one, takes the place of a ResourceConfig.
+    """
+    given = definition.get("HyperParameterTuningResourceConfig")
+    if not given:
+        return {"ResourceConfig": definition["ResourceConfig"]} if "ResourceConfig" in definition else {}
+    chosen = (given.get("InstanceConfigs") or [given])[0]
+    members = ("InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId")
+    return {"ResourceConfig": {one: source[one] for source in (given, chosen) for one in members if one in source}}
+
+
 def check(request: Mapping[str, Any]) -> None:
     """Refuse a request that the service would refuse.
 
