@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 from typing import Any
 
 from sm_ssh_entry.plane.execution import storage
+from sm_ssh_entry.plane.execution.processing_outputs import Output, Outputs
 from sm_ssh_entry.plane.execution.work import Failed, Work
 from sm_ssh_entry.plane.local_job import Place
 
 DEFAULT_PATH = "/opt/ml/checkpoints"
-# How often changed files are copied to S3 while the job runs.
-INTERVAL = 2.0
 
 
 def lay(work: Work, place: Place) -> Place:
@@ -45,61 +43,29 @@ def lay(work: Work, place: Place) -> Place:
     return replace(place, job=replace(place.job, mounts=mounts))
 
 
-class Sync:
-    """Copies to S3 what changes in the checkpoints of a running job, and once more when it has ended.
+@contextlib.contextmanager
+def copied(work: Work, place: Place) -> Iterator[None]:
+    """Copy to S3 what changes in the checkpoints while the block runs the job, and the rest once it has ended.
 
     Args:
         work: the order.
         place: where the job runs.
+
+    Raises:
+        Failed: a file cannot be read or sent.
     """
-
-    def __init__(self, work: Work, place: Place) -> None:
-        config = work.order.request.get("CheckpointConfig")
-        self._work = work
-        self._uri: str = config["S3Uri"] if config else ""
-        target = _local_path(config) if config else ""
-        self._folders = [_folder(place, node, target) for node in place.job.node_names] if config else []
-        self._root = place.job.folder
-        self._known: dict[Path, tuple[int, int]] = {}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
-
-    def __enter__(self) -> Sync:
-        if self._uri:
-            # What was restored is in S3 already.
-            self._known = {path: state for folder in self._folders for path, state in _files(folder).items()}
-            self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._uri:
-            self._over.set()
-            self._thread.join()
-
-    def _run(self) -> None:
-        over = False
-        while not over:
-            over = self._over.wait(INTERVAL)
-            for folder in self._folders:
-                self._copy(folder)
-
-    def _copy(self, folder: Path) -> None:
-        if not storage.within(folder, self._root):
-            return
-        bucket, prefix = storage.parse(self._uri)
-        for path, state in _files(folder).items():
-            if self._known.get(path) == state:
-                continue
-            key = "/".join(part for part in (prefix.rstrip("/"), path.relative_to(folder).as_posix()) if part)
-            try:
-                storage.put(self._work.s3, path, bucket, key)
-            except (OSError, self._work.s3.exceptions.ClientError) as error:
-                # It may be gone again, or not ours to read while the container still has it: the last pass tells.
-                self._work.say(f"checkpoint {path.name} was not copied: {error}")
-            else:
-                self._known[path] = state
+    config = work.order.request.get("CheckpointConfig")
+    if not config:
+        yield
+        return
+    target, nodes = _local_path(config), place.job.node_names
+    own = target == DEFAULT_PATH
+    path = PurePosixPath(target.lstrip("/")) if own else PurePosixPath()
+    roots = [place.job.root(node) if own else _folder(place, node, target) for node in nodes]
+    with Outputs(work.s3, [Output(path, config["S3Uri"], continuous=True)], roots, work.say) as outputs:
+        outputs.count_present()
+        yield
+        outputs.finish(all_of_them=False)
 
 
 def _local_path(config: Mapping[str, Any]) -> str:
@@ -115,15 +81,3 @@ def _folder(place: Place, node: str, target: str) -> Path:
     if target == DEFAULT_PATH:
         return place.job.root(node) / DEFAULT_PATH.lstrip("/")
     return place.job.folder / "checkpoints" / node
-
-
-def _files(folder: Path) -> dict[Path, tuple[int, int]]:
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        try:
-            if path.is_file() and not path.is_symlink():
-                said = path.stat()
-                found[path] = (said.st_mtime_ns, said.st_size)
-        except OSError:
-            continue
-    return found

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sm_ssh_entry import contract
-from sm_ssh_entry.plane.execution import reasons, storage
+from sm_ssh_entry.plane.execution import node_files, reasons, storage
 from sm_ssh_entry.plane.execution.work import Work
 from sm_ssh_entry.plane.local_job import Place
 
@@ -51,12 +51,12 @@ def failure(place: Place) -> str:
     Args:
         place: where the job ran.
     """
+    path = PurePosixPath(str(contract.Paths().failure).lstrip("/"))
     for node in place.job.node_names:
-        file = contract.Paths(str(place.job.root(node))).failure
-        if file.is_file() and storage.within(file, place.job.root(node)):
-            with file.open("rb") as said:
-                # It may be of any size; a character has four bytes at the most.
-                return said.read(4 * reasons.FAILURE_CHARACTERS).decode("utf-8", "replace")
+        # It may be of any size; a character has four bytes at the most.
+        said = node_files.read(place.job.root(node), path, 4 * reasons.FAILURE_CHARACTERS)
+        if said is not None:
+            return said.decode("utf-8", "replace")
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What a processing job writes for S3, while it runs and when it is over: ``Continuous`` and ``EndOfJob``."""
+"""What a job writes for S3, while it runs and when it is over: ``Continuous`` and ``EndOfJob``; also checkpoints."""
 
 from __future__ import annotations
 
@@ -57,6 +57,12 @@ class Outputs:
 
     def __exit__(self, *_: object) -> None:
         self._rest()
+
+    def count_present(self) -> None:
+        """Count what is there already as uploaded: it came from S3."""
+        for one in self._outputs:
+            for root in self._roots:
+                self._done |= {root / one.path / found.path: found.like for found in node_files.walk(root, one.path)}
 
     def finish(self, *, all_of_them: bool) -> None:
         """Upload what is left, when the job is over.

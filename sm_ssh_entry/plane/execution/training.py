@@ -122,7 +122,7 @@ class _Training:
         timer = _timer(max(left, 0.0), self._over, OVERTIME)
         self.interrupted, self.interruptible = False, True
         try:
-            with checkpoints.Sync(self.work, place):
+            with checkpoints.copied(self.work, place):
                 return self.work.run(place, box)
         finally:
             self.interruptible = False

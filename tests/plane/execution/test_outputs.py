@@ -85,7 +85,7 @@ def test_links_out_of_the_folder_are_not_followed(place: Place, work: Any, tmp_p
     (ml(place, "algo-2") / "checkpoints" / "own").write_text("own")
     outputs.upload(work, place)
     assert outputs.failure(place) == ""
-    with checkpoints.Sync(work, place):
+    with checkpoints.copied(work, place):
         (ml(place, "algo-2") / "checkpoints" / "own").write_text("changed")
     assert keys(work) == ["a/j/output/output.tar.gz", "c/own"]
     found = archive(work, "a/j/output/output.tar.gz")
@@ -103,7 +103,7 @@ def test_what_is_no_file_is_not_waited_for(place: Place, work: Any) -> None:
     os.mkfifo(ml(place) / "output" / "failure")
     os.mkfifo(ml(place) / "checkpoints" / "pipe")
     assert outputs.failure(place) == ""
-    with checkpoints.Sync(work, place):
+    with checkpoints.copied(work, place):
         pass
     assert keys(work) == []
 
