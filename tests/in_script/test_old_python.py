@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sm_ssh_entry.contract import Paths
 from sm_ssh_entry.images import imports
 from sm_ssh_entry.in_script import staging
 
@@ -68,6 +69,11 @@ def test_entering_modules_run_on_python_3_8(path: Path) -> None:
 
 def annotated(node: ast.AST) -> bool:
     return isinstance(node, (ast.FunctionDef, ast.AnnAssign))
+
+
+def test_layers_folder_is_the_contracts() -> None:
+    face = PACKAGE / "compat" / "sagemaker_ssh_helper" / "__init__.py"
+    assert f'"{Paths().compat}"' in face.read_text(encoding="utf-8")
 
 
 def test_whatever_a_script_imports_is_among_these(cache: Path) -> None:
