@@ -191,7 +191,9 @@ class _Run:
                 with ExitStack() as serving:
                     if job.kind == "inference":
                         serving.enter_context(self._pings(made[0], published=published))
-                    end = running.until_end(nodes, requests, stop_seconds=stop_seconds, say=self.say)
+                    end = running.until_end(
+                        nodes, requests, stop_seconds=stop_seconds, say=self.say, together=job.kind in kinds.SERVING
+                    )
         for one in nodes:
             one.log.join(timeout=jobs.LOG_SECONDS)
             if containers.ran_out_of_memory(one.container):

@@ -73,7 +73,14 @@ def stop_requests(given: Events | None = None) -> Iterator[Events]:
             signal.signal(number, handler)
 
 
-def until_end(nodes: Sequence[Node], happened: Events, *, stop_seconds: float, say: Callable[[str], None]) -> End:
+def until_end(
+    nodes: Sequence[Node],
+    happened: Events,
+    *,
+    stop_seconds: float,
+    say: Callable[[str], None],
+    together: bool = False,
+) -> End:
     """Wait for all nodes; begin the stop at the first failure or request; return the job's end.
 
     A second request kills at once.
@@ -83,6 +90,7 @@ def until_end(nodes: Sequence[Node], happened: Events, *, stop_seconds: float, s
         happened: what ``stop_requests`` gave.
         stop_seconds: how long a stop waits before it kills.
         say: takes one line for the user.
+        together: whether the end of one is that of all, as of containers that serve.
     """
     for one in nodes:
         threading.Thread(target=_report, args=(one, happened), name=f"wait {one.name}", daemon=True).start()
@@ -97,7 +105,7 @@ def until_end(nodes: Sequence[Node], happened: Events, *, stop_seconds: float, s
             status = status or ended[1]
         # Whoever asks when a failure has ended the job already changes no more than how long the others have.
         stopped = stopped or (ended is None and kill_at is None)
-        if kill_at is None and left and (status or ended is None):
+        if kill_at is None and left and (status or together or ended is None):
             kill_at = time.monotonic() + stop_seconds
             say(f"stopping {_listed(left)}: SIGTERM, up to {stop_seconds:g} s to end; another Ctrl-C kills at once")
             for one in left:

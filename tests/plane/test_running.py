@@ -48,18 +48,26 @@ class Node:
         self._ended.set()
 
 
-def ended(*nodes: Node, requests: int = 0, stop_seconds: float = 600.0) -> tuple[End, list[str]]:
+def ended(
+    *nodes: Node, requests: int = 0, stop_seconds: float = 600.0, together: bool = False
+) -> tuple[End, list[str]]:
     happened: Events = queue.SimpleQueue()
     for _ in range(requests):
         happened.put(None)
     said: list[str] = []
-    return until_end(nodes, happened, stop_seconds=stop_seconds, say=said.append), said
+    return until_end(nodes, happened, stop_seconds=stop_seconds, say=said.append, together=together), said
 
 
 def test_all_that_end_well_are_a_job_that_ends_well() -> None:
     nodes = [Node("algo-1", 0), Node("algo-2", 0)]
     assert ended(*nodes) == (End(0, stopped=False), [])
     assert [node.told for node in nodes] == [[], []]
+
+
+def test_one_that_serves_no_more_ends_what_serves_beside_it() -> None:
+    gone, other = Node("algo-1", 0), Node("algo-2", on_stop=0)
+    assert ended(gone, other, together=True)[0] == End(0, stopped=False)
+    assert (gone.told, other.told) == ([], ["stop"])
 
 
 def test_first_failure_stops_the_others_and_is_the_jobs() -> None:
