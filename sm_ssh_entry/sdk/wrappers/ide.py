@@ -65,20 +65,14 @@ class Image(NamedTuple):
     version_arn: str
 
 
-class SSHIDE:
-    """Studio of one user.
+class _InRegion:
+    """What is in an account and a region.
 
     Args:
-        domain_id: id of the domain.
-        user: user profile or space.
         region_name: region; None: the environment's.
     """
 
-    logger = logging.getLogger("sagemaker-ssh-helper:SSHIDE")
-
-    def __init__(self, domain_id: str, user: str, region_name: str | None = None) -> None:
-        self.domain_id = domain_id
-        self.user = user
+    def __init__(self, region_name: str | None) -> None:
         self.account = Account(region=region_name or "")
 
     @property
@@ -90,6 +84,30 @@ class SSHIDE:
     def ssh_log(self) -> SSHLog:
         """Addresses in the console of the region."""
         return SSHLog(region_name=self.current_region)
+
+    @property
+    def ssm_manager(self) -> SSMManager:
+        """What looks for managed nodes there."""
+        manager = SSMManager(self.current_region)
+        manager.account = self.account
+        return manager
+
+
+class SSHIDE(_InRegion):
+    """Studio of one user.
+
+    Args:
+        domain_id: id of the domain.
+        user: user profile or space.
+        region_name: region; None: the environment's.
+    """
+
+    logger = logging.getLogger("sagemaker-ssh-helper:SSHIDE")
+
+    def __init__(self, domain_id: str, user: str, region_name: str | None = None) -> None:
+        super().__init__(region_name)
+        self.domain_id = domain_id
+        self.user = user
 
     def create_ssh_kernel_app(
         self,
@@ -193,11 +211,9 @@ class SSHIDE:
             timeout_in_sec: seconds to wait; 0: what is there now.
             not_earlier_than_timestamp: nodes that registered before these seconds since the epoch do not count.
         """
-        manager = SSMManager(self.current_region)
-        manager.account = self.account
         if not self.user:
-            return manager.get_studio_kgw_instance_ids(app_name, timeout_in_sec, not_earlier_than_timestamp)
-        return manager.get_studio_user_kgw_instance_ids(
+            return self.ssm_manager.get_studio_kgw_instance_ids(app_name, timeout_in_sec, not_earlier_than_timestamp)
+        return self.ssm_manager.get_studio_user_kgw_instance_ids(
             self.domain_id, self.user, app_name, timeout_in_sec, not_earlier_than_timestamp
         )
 
@@ -331,7 +347,7 @@ class SSHIDE:
             return getattr(self.account.client(service), method)(**arguments)
 
 
-class NotebookInstance:
+class NotebookInstance(_InRegion):
     """A notebook instance.
 
     Args:
@@ -342,24 +358,12 @@ class NotebookInstance:
     logger = logging.getLogger("sagemaker-ssh-helper:NotebookInstance")
 
     def __init__(self, notebook_name: str, region_name: str | None = None) -> None:
+        super().__init__(region_name)
         self.notebook_name = notebook_name
-        self.account = Account(region=region_name or "")
-
-    @property
-    def current_region(self) -> str:
-        """The region."""
-        return self.account.effective_region
-
-    @property
-    def ssh_log(self) -> SSHLog:
-        """Addresses in the console of the region."""
-        return SSHLog(region_name=self.current_region)
 
     def get_instance_ids(self) -> list[str]:
         """Return the id of its managed node; none where it has none."""
-        manager = SSMManager(self.current_region)
-        manager.account = self.account
-        return manager.get_notebook_instance_ids(self.notebook_name)
+        return self.ssm_manager.get_notebook_instance_ids(self.notebook_name)
 
     def get_cloudwatch_url(self) -> str:
         """Return the address of its log in the console."""

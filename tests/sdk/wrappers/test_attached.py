@@ -101,7 +101,6 @@ def test_an_endpoint_is_found_by_the_session_id_of_its_model(fleet: Fleet) -> No
     node_id = fleet.add("", "", kind="inference", tags={contract.TAG_SESSION_ID: "word"})
     wrapper = SSHModelWrapper.attach("endpoint", None)
     assert wrapper.get_instance_ids(timeout_in_sec=0) == [node_id]
-    assert SSMManager().get_endpoint_instance_ids("endpoint") == [node_id]
     assert SSHLog().get_endpoint_ssm_instance_ids("endpoint") == [node_id]
     assert wrapper.endpoint_is_online()
     wrapper.wait_for_endpoint()

@@ -37,7 +37,7 @@ def free_port() -> int:
 def script(machine: Machine, *words: object) -> subprocess.CompletedProcess[str]:
     """Run a script with the older names on its path."""
     folder = machine.call([sys.executable, "-m", "sm_ssh_entry.compat"]).stdout.strip()
-    return machine.call([sys.executable, *map(str, words)], env={"PYTHONPATH": folder}, timeout=90)
+    return machine.call([sys.executable, *map(str, words)], env={"PYTHONPATH": folder}, timeout=180)
 
 
 FORGETFUL = """

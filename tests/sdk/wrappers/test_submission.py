@@ -42,7 +42,7 @@ def told(version: str, folder: Path, nodes: dict[str, tuple[str, str, str]]) -> 
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=180,
         )
     assert done.returncode == 0, done.stdout + done.stderr
     return Told(json.loads(result.read_text(encoding="utf-8")), ids)
