@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -111,9 +112,13 @@ def test_from_an_edit_to_an_outcome(machine: Machine, held: tuple[Job, Path]) ->
     assert "the job ends with 0 instead of 5" in job.log
 
 
-def test_who_is_gone_takes_the_rerun_along(machine: Machine) -> None:
-    job = machine.job("gone", "true", options=("--wait", "900", "--env", "FLAVOUR=x"))
+def test_each_node_has_its_own_and_who_is_gone_takes_it_along(machine: Machine) -> None:
+    job = machine.job("gone", "true", options=("--wait", "900", "--nodes", "2"))
     job.online()
+    assert machine.run("wait", f"algo-2.{job.host}", "--timeout", "60").returncode == 0
+    here = "cat $SAGEMAKER_BASE_DIR/input/config/resourceconfig.json"
+    done = machine.run("rerun", "--node", "algo-2", job.host, "--", here)
+    assert json.loads(done.stdout)["current_host"] == "algo-2", done.stderr
     long = ["sh", "-c", "echo up; while :; do sleep 0.1; done"]
     with subprocess.Popen([*SM_SSH, "rerun", job.host, "--", *long], env=machine.env, stdout=subprocess.PIPE) as laptop:
         assert laptop.stdout is not None
