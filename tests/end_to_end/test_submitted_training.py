@@ -335,15 +335,10 @@ def test_local_jobs_shows_them_all(submitter: Submitter, local: Local) -> None:
     lines = {line.split("\t")[1]: line.split("\t") for line in local("jobs").stdout.splitlines()}
     assert lines["fail"][0:4:2] == ["training", "Failed"]
     assert lines["fail"][-1].startswith("AlgorithmError: no gradient xxx")
-    details = local("jobs", "fail").stdout
-    assert f"output     s3://{BUCKET}/out/fail/output/model.tar.gz\n" in details
-    table = local("jobs", "--output", "table").stdout
-    assert table.startswith("KIND")
-    assert local("jobs", "nobody").returncode == 10
 
 
 def test_only_a_spot_job_that_trains_can_be_interrupted(submitter: Submitter, local: Local) -> None:
-    submitter.ended("fail")
     submitter.ended("spot")
-    assert "does not run on spot instances" in local("interrupt", "fail").stderr
-    assert "is not training, it is Completed" in local("interrupt", "spot").stderr
+    assert "spot is not training, it is Completed" in local("interrupt", "spot").stderr
+    submitter.ended("fail")
+    assert "fail does not run on spot instances" in local("interrupt", "fail").stderr
