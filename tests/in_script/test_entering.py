@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from sm_ssh_entry.boot import status
 from sm_ssh_entry.in_script import entering
 from tests.boot.container import Container
-from tests.in_script.conftest import SAMPLES, Script
+from tests.in_script.conftest import SAMPLES, Script, oldest
 from tests.waiting import wait_until
 
 CALL = "from sagemaker_ssh_helper import setup_and_start_ssh; setup_and_start_ssh(); print('goes on')"
@@ -149,3 +150,17 @@ def test_nothing_is_installed_below_a_root_folder(container: Container, script: 
     status, out, err = ended(script(SSH_WAIT_TIME_SECONDS="60"))
     assert (status, out) == (0, "rank 0 has trained\n")
     assert "ERROR nothing is installed below SM_SSH_ROOT; the script goes on without SSH (hint: " in err
+
+
+def test_endpoints_script_finds_it_in_lib(container: Container, beside: Path, tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    shutil.copy(SAMPLES / "inference.py", code)
+    (code / "lib").symlink_to(beside)
+    words = ["-S", "-c", "import inference, sagemaker_ssh_helper as s; print(s.__file__)"]
+    env = {**container.env, "START_SSH": "false", "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
+    assert ended(container.spawn_argv([oldest(), *words], env=env)) == (
+        0,
+        f"{code}/lib/sagemaker_ssh_helper/__init__.py\n",
+        "",
+    )
