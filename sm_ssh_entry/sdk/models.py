@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from sm_ssh_entry.errors import BadInput
@@ -37,15 +36,9 @@ def inference_pipeline(target: Any) -> Submission:
 
 
 def _of_model(target: Any) -> Container:
-    return Container(
-        "inference",
-        type(target).__name__,
-        target.env or {},
-        partial(setattr, target, "env"),
-        role=target.role,
-        # The method of that name asks the service for some models.
-        isolated=getattr(target, "_enable_network_isolation", None) is True,
-    )
+    # The method of that name asks the service for some models.
+    isolated = getattr(target, "_enable_network_isolation", None)
+    return Container.of("inference", target, "env", role=target.role, isolated=isolated)
 
 
 def _deployed(target: Any) -> str:
@@ -53,25 +46,26 @@ def _deployed(target: Any) -> str:
 
 
 def builder(target: Any) -> Submission:
-    """Model builders of both SDKs, which create the model in ``build``."""
+    """Model builders of both SDKs, which create the model in ``build``: one, or one for each of a list of builders."""
     built = getattr(target, "built_model", None)
     endpoint = getattr(target, "endpoint_name", None) or ""
     names = (endpoint,) if built is not None and endpoint else ()
-    container = Container(
-        "inference",
-        type(target).__name__,
-        target.env_vars or {},
-        partial(setattr, target, "env_vars"),
-        role=target.role_arn,
-        isolated=getattr(target, "_enable_network_isolation", False) is True,
+    several = getattr(target, "modelbuilder_list", None) or []
+    containers = tuple(
+        _of_builder(each)._replace(rank=rank, where=f"builder {rank + 1}") for rank, each in enumerate(several)
     )
     submitted = "" if built is None else f"build() has made {get(built, 'ModelName') or 'a model'}"
-    return Submission("inference", (container,), names, submitted, target.sagemaker_session)
+    return Submission("inference", containers or (_of_builder(target),), names, submitted, target.sagemaker_session)
+
+
+def _of_builder(target: Any) -> Container:
+    isolated = getattr(target, "_enable_network_isolation", None)
+    return Container.of("inference", target, "env_vars", role=target.role_arn, isolated=isolated)
 
 
 def transformer(target: Any) -> Submission:
     """Transformers of both SDKs. Their variables are the container's, beside those of the model."""
     job = target.latest_transform_job
     name = get(job, "TransformJobName") or getattr(job, "job_name", "") or ""
-    container = Container("transform", type(target).__name__, target.env or {}, partial(setattr, target, "env"))
+    container = Container.of("transform", target, "env")
     return Submission("transform", (container,), (name,) if name else (), name, target.sagemaker_session)

@@ -18,15 +18,9 @@ def processor(target: Any) -> Submission:
     jobs = [*target.jobs] or [target.latest_job]
     named = [get(job, "ProcessingJobName") or getattr(job, "job_name", "") for job in jobs if job is not None]
     names = tuple(name for name in named if name)
-    container = Container(
-        "processing",
-        type(target).__name__,
-        target.env or {},
-        partial(setattr, target, "env"),
-        entrypoint=target.entrypoint,
-        hook=partial(override, target, _ARGUMENTS, _normalized),
-        role=target.role,
-        isolated=get(target.network_config, "EnableNetworkIsolation") is True,
+    isolated = get(target.network_config, "EnableNetworkIsolation")
+    container = Container.of("processing", target, "env", role=target.role, isolated=isolated)._replace(
+        entrypoint=target.entrypoint, hook=partial(override, target, _ARGUMENTS, _normalized)
     )
     return Submission("processing", (container,), names, ", ".join(names), target.sagemaker_session)
 

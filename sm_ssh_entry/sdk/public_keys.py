@@ -38,7 +38,7 @@ def given(text: str) -> str:
     """
     if "PRIVATE KEY" in text:
         raise KeyRefused("that is a private key: it stays where it is", hint=_HINT)
-    if text.lstrip().startswith(_TYPES):
+    if text.split()[:1] and text.split(maxsplit=1)[0] in _TYPES:
         lines = [line for line in text.replace(",", "\n").splitlines() if line.strip()]
         return ",".join(_checked(line, "public_key") for line in lines)
     return _of_file(Path(text).expanduser())

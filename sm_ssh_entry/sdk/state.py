@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 # Kinds that enable_ssh knows beside the words of host names: a tuning job's trials are training jobs.
@@ -55,6 +56,21 @@ class Container(NamedTuple):
     role: object = ""
     isolated: bool = False
     rank: int | None = None
+
+    @classmethod
+    def of(cls, kind: str, target: Any, member: str, *, role: object = "", isolated: object = False) -> Container:
+        """Return the container of an SDK's object.
+
+        Args:
+            kind: as above.
+            target: the object.
+            member: its attribute that holds the variables.
+            role: its role.
+            isolated: whether network isolation is on; what only the service will know counts as off.
+        """
+        before = getattr(target, member) or {}
+        assign = partial(setattr, target, member)
+        return cls(kind, type(target).__name__, before, assign, role=role, isolated=isolated is True)
 
 
 class Submission(NamedTuple):

@@ -28,15 +28,9 @@ def estimator(target: Any) -> Submission:
 
 
 def _of_estimator(kind: str, target: Any) -> Container:
-    return Container(
-        kind,
-        type(target).__name__,
-        target.environment or {},
-        partial(setattr, target, "environment"),
-        role=target.role,
-        # The method of that name may ask the service.
-        isolated=getattr(target, "_enable_network_isolation", None) is True,
-    )
+    # The method of that name may ask the service.
+    isolated = getattr(target, "_enable_network_isolation", None)
+    return Container.of(kind, target, "environment", role=target.role, isolated=isolated)
 
 
 def trainer(target: Any) -> Submission:
@@ -48,14 +42,8 @@ def trainer(target: Any) -> Submission:
 
 
 def _of_trainer(kind: str, target: Any) -> Container:
-    return Container(
-        kind,
-        type(target).__name__,
-        target.environment or {},
-        partial(setattr, target, "environment"),
-        role=target.role,
-        isolated=get(target.networking, "EnableNetworkIsolation") is True,
-    )
+    isolated = get(target.networking, "EnableNetworkIsolation")
+    return Container.of(kind, target, "environment", role=target.role, isolated=isolated)
 
 
 def tuner(target: Any) -> Submission:
@@ -74,15 +62,9 @@ def tuner(target: Any) -> Submission:
 def remote(target: Any) -> Submission:
     """Functions under ``@remote`` and their executor: the job's settings hang on both."""
     jobs = target.job_settings
-    container = Container(
-        "training",
-        getattr(target, "__name__", type(target).__name__),
-        jobs.environment_variables or {},
-        partial(setattr, jobs, "environment_variables"),
-        hook=partial(_hook_remote, jobs),
-        role=jobs.role,
-        isolated=jobs.enable_network_isolation is True,
-    )
+    container = Container.of(
+        "training", jobs, "environment_variables", role=jobs.role, isolated=jobs.enable_network_isolation
+    )._replace(where=getattr(target, "__name__", type(target).__name__), hook=partial(_hook_remote, jobs))
     return Submission("training", (container,), tuple(getattr(jobs, _SEEN, ())), session=jobs.sagemaker_session)
 
 

@@ -97,7 +97,8 @@ def test_a_key_of_another_type_goes_if_it_is_named(home: Path) -> None:
     assert sent(public_key="~/old") == key
 
 
-def test_what_is_no_public_key_is_refused_without_a_word_of_it(home: Path) -> None:
+def test_what_is_no_public_key_is_refused_without_a_word_of_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
     make(home / "mine")
     secret = (home / "mine").read_text()
     for given in (secret, "~/nowhere", "ssh-ed25519 AAAA", "ssh-ed25519", "ssh-ed25519 !!"):
@@ -105,6 +106,9 @@ def test_what_is_no_public_key_is_refused_without_a_word_of_it(home: Path) -> No
             sent(public_key=given)
         assert raised.value.hint
         assert secret.splitlines()[1] not in raised.value.message
+    (home / "ssh-ed25519-mine").write_text("not a key, though its name begins like one")
+    with pytest.raises(KeyRefused, match="cannot be made from ssh-ed25519-mine"):
+        sent(public_key="ssh-ed25519-mine")
     (home / "garbled.pub").write_bytes(b"\xff\xfe")
     with pytest.raises(KeyRefused, match="cannot be read"):
         sent(public_key="~/garbled")

@@ -74,14 +74,9 @@ def test_tuning_has_our_variables_and_no_entrypoint(v2: Told) -> None:
     ],
 )
 def test_a_processor_is_prefixed_once_in_each_run(v2: Told, name: str, first: str) -> None:
-    runs = changes(v2[name])
-    for _, changed in runs[:2]:
-        check(variables(changed, "Environment"), expected(600))
-        ((before, after),) = entrypoints(changed)
-        assert before[0] == first
-        assert after == [*PREFIX, *before]
+    told.check_runs(v2[name], first)
     if name == "process_own_entrypoint":  # the third run has another one
-        assert entrypoints(runs[2][1]) == [(["bash"], [*PREFIX, "bash"])]
+        assert entrypoints(changes(v2[name])[2][1]) == [(["bash"], [*PREFIX, "bash"])]
 
 
 def test_a_bare_processor_keeps_the_entrypoint_of_its_image(v2: Told) -> None:
@@ -125,13 +120,7 @@ def test_pipelines_by_objects_by_definition_and_as_a_whole(v2: Told, name: str) 
         assert case["said"] == [True, True], "each definition of a pipeline is the same"
     else:
         before, after = map(json.loads, case["said"])
-    changed = list(told.differences(before, after))
-    for number in (0, 1):
-        mine = [change for change in changed if change.path[:2] == ("Steps", number)]
-        check(variables(mine, "Steps", number, "Arguments", "Environment"), expected(600))
-        ((one, two),) = entrypoints(mine)
-        assert two == [*PREFIX, *one]
-    assert {path[:1] for path, _, _ in changed} == {("Steps",)}
+    told.check_steps(before, after)
 
 
 def test_a_model_trainer_of_v2_is_prefixed_in_each_request(v2: Told) -> None:

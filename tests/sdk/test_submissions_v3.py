@@ -57,10 +57,7 @@ def test_tuning_has_our_variables_and_no_entrypoint(v3: Told) -> None:
 )
 def test_a_processor_is_prefixed_once_in_each_run(v3: Told, name: str, first: str) -> None:
     assert len(v3[name]["ours"]) == 2
-    for _, changed in changes(v3[name]):
-        check(variables(changed, "Environment"), expected(600))
-        ((before, after),) = entrypoints(changed)
-        assert (before[0], after) == (first, [*PREFIX, *before])
+    told.check_runs(v3[name], first)
 
 
 def test_a_bare_processor_keeps_the_entrypoint_of_its_image(v3: Told) -> None:
@@ -75,6 +72,13 @@ def test_a_builder_sends_our_variables_when_it_builds(v3: Told) -> None:
     check(variables(changed, changed[0].path[0], "Environment"), expected(0))
     assert [changed for _, changed in others] == [[], []]
     assert v3["serve"]["enabled"]["names"] == ["endpoint-1"]
+
+
+def test_builders_of_a_list_have_ids_and_ports_of_their_own(v3: Told) -> None:
+    before, after = v3["serve_several"]["said"]
+    assert before == [{}, {}]
+    for number, found in enumerate(after):
+        check(found, expected(0, SSH_PORT=str(2222 + number)), rf"[0-9a-f]{{16}}-{number}")
 
 
 def test_a_transformer_sends_our_variables(v3: Told) -> None:
@@ -111,13 +115,7 @@ def test_pipelines_by_objects_and_as_a_whole(v3: Told, name: str) -> None:
         before, after = (json.loads(case[which][0][1]["PipelineDefinition"]) for which in ("bare", "ours"))
     else:
         before, after = map(json.loads, case["said"])
-    changed = list(told.differences(before, after))
-    for number in (0, 1):
-        mine = [change for change in changed if change.path[:2] == ("Steps", number)]
-        check(variables(mine, "Steps", number, "Arguments", "Environment"), expected(600))
-        ((one, two),) = entrypoints(mine)
-        assert two == [*PREFIX, *one]
-    assert {path[:1] for path, _, _ in changed} == {("Steps",)}
+    told.check_steps(before, after)
 
 
 def test_a_remote_function_is_prefixed_and_its_neighbour_is_not(v3: Told) -> None:

@@ -123,6 +123,31 @@ def expected(wait: int, role: str = ROLE, **more: str) -> dict[str, str]:
     return {**found, **({"SSH_SSM_ROLE": role} if role else {}), **more}
 
 
+def check_steps(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Compare two definitions of a pipeline that trains and processes."""
+    changed = list(differences(before, after))
+    for number in (0, 1):
+        mine = [change for change in changed if change.path[:2] == ("Steps", number)]
+        check(variables(mine, "Steps", number, "Arguments", "Environment"), expected(600))
+        ((one, two),) = entrypoints(mine)
+        assert two == [*PREFIX, *one]
+    assert {path[:1] for path, _, _ in changed} == {("Steps",)}
+
+
+def check_runs(case: dict[str, Any], first: str) -> None:
+    """Check two runs of one processor.
+
+    Args:
+        case: of the processor.
+        first: the first word of what the SDK or the user has for an entrypoint.
+    """
+    runs = changes(case)[:2]
+    for _, changed in runs:
+        check(variables(changed, "Environment"), expected(600))
+        ((before, after),) = entrypoints(changed)
+        assert (before[0], after) == (first, [*PREFIX, *before])
+
+
 def check(found: dict[str, str], want: dict[str, str], session: str = r"[0-9a-f]{16}") -> None:
     """Compare variables, the session's id by its pattern."""
     assert re.fullmatch(session, found.get("SSH_SESSION_ID", ""))

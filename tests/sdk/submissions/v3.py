@@ -134,17 +134,21 @@ def process_spark(recorder: Recorder, ssh: SSH) -> None:
         one.run(SCRIPT, job_name=name, wait=False, logs=False)
 
 
+def builder(recorder: Recorder, **more: Any) -> ModelBuilder:
+    options = {"image_uri": IMAGE, "s3_model_data_url": f"{S3}/model.tar.gz", "role_arn": ROLE}
+    return ModelBuilder(**{**options, "sagemaker_session": session(recorder), **more})
+
+
 def serve(recorder: Recorder, ssh: SSH) -> None:
-    one = ModelBuilder(
-        image_uri=IMAGE,
-        s3_model_data_url=f"{S3}/model.tar.gz",
-        role_arn=ROLE,
-        env_vars={"MINE": "1"},
-        sagemaker_session=session(recorder),
-    )
-    ssh(one)
+    one = ssh(builder(recorder, env_vars={"MINE": "1"}))
     one.build(model_name="model-1")
     one.deploy(endpoint_name="endpoint-1", initial_instance_count=1, instance_type="ml.m5.large", wait=False)
+
+
+def serve_several(recorder: Recorder, ssh: SSH) -> Any:
+    both = [builder(recorder), builder(recorder)]
+    ssh(ModelBuilder(modelbuilder_list=both, role_arn=ROLE, sagemaker_session=session(recorder)))
+    return [one.env_vars for one in both]
 
 
 def transform(recorder: Recorder, ssh: SSH) -> None:
@@ -244,9 +248,7 @@ def too_late(recorder: Recorder, ssh: SSH) -> None:
 
 
 def too_late_for_a_builder(recorder: Recorder, ssh: SSH) -> None:
-    one = ModelBuilder(
-        image_uri=IMAGE, s3_model_data_url=f"{S3}/m.tar.gz", role_arn=ROLE, sagemaker_session=session(recorder)
-    )
+    one = builder(recorder)
     one.build(model_name="model-1")
     ssh(one)
 
@@ -270,5 +272,5 @@ def a_resource(recorder: Recorder, ssh: SSH) -> None:
 
 if __name__ == "__main__":
     CASES = {name: case for name, case in list(globals().items()) if getattr(case, "__module__", "") == "__main__"}
-    helpers = ("session", "trainer", "source", "_steps")
+    helpers = ("session", "trainer", "builder", "source", "_steps")
     run({name: case for name, case in CASES.items() if callable(case) and name not in helpers})
