@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sm_ssh_entry.in_script import dependency_dir
+from sm_ssh_entry.in_script import staging
 from tests.images.built import family, service
 from tests.images.built.conftest import lacking
 from tests.images.built.world import World
@@ -27,21 +27,29 @@ def artifacts() -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what dependency_dir() gives."""
+    return staging.stage(staging.OLD, cache=tmp_path_factory.mktemp("cache"))
+
+
 def sample(name: str) -> str:
     return (SAMPLES / name).read_text()
 
 
 @pytest.mark.images(family.TRAINING, family.BYOC)
-def test_training_script_of_ssh_helper_runs_unchanged_in_our_image(world: World, tmp_path: Path) -> None:
-    options = service.training(
-        tmp_path, hyperparameters={}, channels={"train": {"rows": "1"}}, code={"train.py": sample("train.py")}
-    )
-    toolkit = "training" in world.image
-    words = ["train"] if toolkit else ["python3", "/opt/ml/code/train.py"]
-    container = world.start(*words, env={"SAGEMAKER_PROGRAM": "train.py"}, options=options)
+def test_training_scripts_of_ssh_helper_run_unchanged_in_our_image(world: World, tmp_path: Path) -> None:
+    """By the training toolkit, and by a program of the user's own; the placeholder ends as nobody comes."""
+    code = {name: sample(name) for name in ("train.py", "train_placeholder.py")}
+    options = service.training(tmp_path, hyperparameters={}, channels={"train": {"rows": "1"}}, code=code)
+    by_toolkit = "training" in world.image
+    words = ["sh", "-c", "cd /opt/ml/code && python3 train.py && exec python3 train_placeholder.py"]
+    env = {"SAGEMAKER_PROGRAM": "train.py", "PATIENCE": "1", "PAUSE": "0.2"}
+    container = world.start(*(["train"] if by_toolkit else words), env=env, options=options)
     assert container.end() == 0, container.log
     assert BY_ENTRYPOINT in container.log
     assert "rank 0 has trained" in container.log
+    assert by_toolkit or "nobody is here any more" in container.log
     assert service.read(container, "/opt/ml/model/model-0.txt", tmp_path) == "trained\n"
 
 
@@ -80,13 +88,13 @@ def test_processing_script_starts_ssh_where_the_job_replaces_the_images_entrypoi
 
 @pytest.mark.images(family.TRAINING)
 def test_container_without_our_layer_installs_it_once_for_all_ranks_and_a_placeholder_ends_when_nobody_is_left(
-    world: World, without_layer: str, artifacts: Path
+    world: World, without_layer: str, artifacts: Path, beside: Path
 ) -> None:
     world.allow("WARNING the agent is the stand-in")
     mounts = [
         f"{SAMPLES}/train.py:/opt/ml/code/train.py:ro",
         f"{SAMPLES}/train_placeholder.py:/opt/ml/code/train_placeholder.py:ro",
-        f"{dependency_dir()}:/opt/ml/code/sagemaker_ssh_helper:ro",
+        f"{beside}:/opt/ml/code/sagemaker_ssh_helper:ro",
         f"{artifacts}:/opt/ml/input/data/sm-ssh-artifacts:ro",
     ]
     ranks = "for RANK in 0 1 2 3; do export RANK; python3 train.py & done; wait; exec python3 train_placeholder.py"
@@ -117,13 +125,13 @@ def test_container_without_our_layer_installs_it_once_for_all_ranks_and_a_placeh
 
 
 @pytest.mark.images(family.TRAINING)
-def test_container_that_lacks_everything_says_so_and_runs_on(world: World, without_layer: str) -> None:
+def test_container_that_lacks_everything_says_so_and_runs_on(world: World, without_layer: str, beside: Path) -> None:
     """No artifacts and no way out: one line that says what to do. As another user than root: what cannot be done."""
     world.allow(r"\[sm-ssh\] ERROR .*; the script goes on without SSH \(hint: ")
     world.allow("^Traceback ")  # SSH_ON_ERROR=fail: the script's own end
 
     def run(*options: str) -> subprocess.CompletedProcess[str]:
-        mounts = (f"{SAMPLES}/process.py:/opt/process.py:ro", f"{dependency_dir()}:/opt/sagemaker_ssh_helper:ro")
+        mounts = (f"{SAMPLES}/process.py:/opt/process.py:ro", f"{beside}:/opt/sagemaker_ssh_helper:ro")
         given = [word for mount in mounts for word in ("--volume", mount)]
         return world.run(
             *("/opt/process.py",), options=("--entrypoint", "python3", *given, *options), image=without_layer
