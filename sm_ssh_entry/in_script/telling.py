@@ -17,7 +17,9 @@ def say(text: str) -> None:
     """
     stream = sys.stdout if os.environ.get(SSH_LOG_TO_STDOUT) == "true" else sys.stderr
     try:
-        print(f"{LOG_PREFIX} {text}", file=stream, flush=True)
+        # In one write: several ranks share a log.
+        stream.write(f"{LOG_PREFIX} {text}\n")
+        stream.flush()
     except (AttributeError, OSError, ValueError):
         return  # a script may have closed it, or run without any
 

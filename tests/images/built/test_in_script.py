@@ -104,7 +104,7 @@ def test_container_without_our_layer_installs_it_once_for_all_ranks_and_a_placeh
         options=("--entrypoint", "sh", *(word for mount in mounts for word in ("--volume", mount))),
         image=without_layer,
     )
-    container.saw("waiting up to 120 s", timeout=120)
+    container.saw("waiting up to 120 s", timeout=300)
     container.phase("online")
     assert "has trained" not in container.log
     assert len(world.nodes()) == 1
