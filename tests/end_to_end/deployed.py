@@ -52,7 +52,7 @@ class Deployer:
         self._made: list[Any] = []
         self.sagemaker, self.s3, self.logs = (self.client(name) for name in ("sagemaker", "s3", "logs"))
         self.runtime = self.client("sagemaker-runtime")
-        self.s3.create_bucket(Bucket=BUCKET)
+        self.s3.create_bucket(Bucket=BUCKET)  # again, if need be
 
     def client(self, service: str) -> Any:
         """Return a client of the plane."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -101,6 +102,10 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
+    # As a container's first process it would get no signal that it has no handler for.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     print("serving", flush=True)
     time.sleep(float(os.environ.get("SERVE_START_SECONDS", "0")))
-    Server(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
+    # A container is reached from outside of it, a process here by nobody else.
+    host = "127.0.0.1" if "SAGEMAKER_BASE_DIR" in os.environ else "0.0.0.0"
+    Server((host, int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080"))), Handler).serve_forever()

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientTimeout
 from botocore.exceptions import ClientError
 
+from sm_ssh_entry.plane import invocations
 from sm_ssh_entry.plane.server import PlaneThread
 from sm_ssh_entry.plane.store import Settings
 from tests.end_to_end import serve_program
@@ -140,6 +142,16 @@ def test_what_the_container_gets_wrong_is_a_model_error(deployer: Deployer, body
     assert found["OriginalStatusCode"] == status
     assert found["Error"]["Message"].startswith(said)
     assert "/aws/sagemaker/Endpoints/one" in found["LogStreamArn"]
+
+
+def test_an_answer_that_does_not_come_in_time_is_a_model_error(
+    deployer: Deployer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invocations, "_WHOLE", ClientTimeout(total=0.3))
+    found = deployer.refused("one", "sleep 2")
+    assert (found["Error"]["Code"], found["OriginalStatusCode"]) == ("ModelError", 0)
+    timed_out = "Your invocation timed out while waiting for a response from container primary."
+    assert found["Error"]["Message"].startswith(f'Received server error (0) from primary with message "{timed_out}')
 
 
 @pytest.mark.parametrize(
@@ -345,3 +357,11 @@ def test_deleted_endpoints_leave_no_process_and_keep_their_configuration(deploye
     assert deployer.sagemaker.describe_endpoint_config(EndpointConfigName="newer")["EndpointConfigName"] == "newer"
     assert deployer.sagemaker.describe_model(ModelName="one")["ModelName"] == "one"
     assert deployer.sagemaker.list_endpoints()["Endpoints"] == []
+
+
+def test_a_plane_that_ends_takes_its_endpoints_along(plane: PlaneThread, deployer: Deployer, folder: Path) -> None:
+    deployer.sagemaker.create_endpoint(EndpointName="last", EndpointConfigName="one")
+    deployer.in_service("last")
+    assert serving(folder, "last")
+    plane.stop()
+    wait_until(lambda: serving(folder, "last") == [], 20, what="its processes are gone")

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.end_to_end import serve_program
 from tests.end_to_end.deployed import INSTANCE, VARIANT, Deployer
 from tests.end_to_end.machine import Machine
 from tests.images.built import engine, family
 from tests.images.built.local_runs import on_engine
 from tests.waiting import wait_until
-
-pytestmark = pytest.mark.images(family.INFERENCE)
 
 # What comes in a model: its factor is the model.
 CODE = """\
@@ -51,6 +51,13 @@ def deployer(image: str, machine: Machine) -> Iterator[Deployer]:
         one.close()
 
 
+@pytest.fixture
+def serves(image: str, derive: Callable[[str, str], str]) -> str:
+    """Return an image with a small program that serves."""
+    program = "#!/opt/sm-ssh/bin/python\n" + Path(serve_program.__file__).read_text()
+    return derive(image, f"COPY --chmod=755 <<'EOF' /usr/local/bin/serve\n{program}\nEOF")
+
+
 def login(machine: Machine, host: str, *command: str) -> str:
     """Run a command over ssh; return its output."""
     done: subprocess.CompletedProcess[str] = machine.run("run", host, "--", *command)
@@ -58,6 +65,7 @@ def login(machine: Machine, host: str, *command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.images(family.INFERENCE)
 def test_three_models_under_load_from_eight_clients_while_people_log_in_and_out(
     deployer: Deployer, machine: Machine, ssh: dict[str, str]
 ) -> None:
@@ -113,17 +121,19 @@ def test_three_models_under_load_from_eight_clients_while_people_log_in_and_out(
     assert on_engine(machine.folder) == []
 
 
+@pytest.mark.images(family.BASE_12)
 def test_an_endpoint_is_entered_its_container_is_replaced_and_others_fail(
-    deployer: Deployer, machine: Machine, ssh: dict[str, str], plain: str
+    deployer: Deployer, machine: Machine, ssh: dict[str, str], plain: str, serves: str
 ) -> None:
-    data = {"ModelDataUrl": deployer.artifact("one.tar.gz", **{"factor": "2", "code/inference__py": CODE})}
-    one = deployer.deploy("one", {**data, "Environment": {**ssh, "SSH_SESSION_ID": "one-model", "MINE": "1"}})
+    data = {"ModelDataUrl": deployer.artifact("one.tar.gz", name="one")}
+    environment = {**ssh, "SSH_SESSION_ID": "one-model", "MINE": "1"}
+    one = deployer.deploy("one", {**data, "Image": serves, "Environment": environment})
     absent = deployer.deploy("absent", {"Image": "sm-ssh-test/nothing:here"})
     # Its entrypoint is ours, and finds no program of that name; the one below it has neither.
-    mute = deployer.deploy("mute", {"Image": family.tag(family.BASE_12)})
+    mute = deployer.deploy("mute")
     unable = deployer.deploy("unable", {"Image": plain})
     broken = deployer.deploy("broken", {**data, "ModelDataUrl": "s3://models/none.tar.gz"})
-    single = deployer.deploy("single", {"Image": family.tag(family.BASE_12), "Mode": "MultiModel"})
+    single = deployer.deploy("single", {"Mode": "MultiModel"})
     failed = (absent, mute, unable, broken, single)
     reasons = {name: deployer.reached(name, "Failed")["FailureReason"] for name in failed}
     assert reasons[absent] == "The image 'sm-ssh-test/nothing:here' does not exist."
@@ -140,9 +150,10 @@ def test_an_endpoint_is_entered_its_container_is_replaced_and_others_fail(
     deployer.in_service(one)
     images = deployer.described(one)["ProductionVariants"][0]["DeployedImages"]
     assert "@sha256:" in images[0]["ResolvedImage"]
-    answer = deployer.invoke(one, "[1, 2]", ContentType="application/json")
-    assert (answer["Body"], answer["InvokedProductionVariant"]) == ([2, 4], VARIANT)
+    answer = deployer.invoke(one)
+    assert (answer["Body"]["files"], answer["InvokedProductionVariant"]) == ({"name": "one"}, VARIANT)
     host = f"{one}.inference.sagemaker"
+    assert machine.run("wait", host, "--timeout", "60").returncode == 0
     look = "touch /opt/ml/model/x 2>/dev/null || echo read-only; echo $MINE; hostname"
     readonly, mine, first = login(machine, host, "sh", "-c", look).split()
     assert (readonly, mine) == ("read-only", "1")
@@ -150,10 +161,12 @@ def test_an_endpoint_is_entered_its_container_is_replaced_and_others_fail(
     engine.docker("kill", *[line.split()[0] for line in on_engine(machine.folder) if _is_container(line)])
     wait_until(lambda: deployer.counts(one) == {VARIANT: 0}, 30, every=0.05, what="the container is missed")
     wait_until(lambda: deployer.counts(one) == {VARIANT: 1}, 60, every=0.1, what="it is replaced")
-    assert deployer.invoke(one, "[1, 2]", ContentType="application/json")["Body"] == [2, 4]
+    assert deployer.invoke(one)["Body"]["files"] == {"name": "one"}
     instances = {stream.partition("/")[2] for stream in deployer.streams(one)}
     assert len(instances) == 2
     assert first in instances
+    # The one that is gone counts as online for a while; the newest is taken.
+    wait_until(lambda: _nodes(machine, host) == 2, 60, every=0.3, what="the other container has registered")
     with ThreadPoolExecutor() as pool:
         stays = pool.submit(machine.run, "run", host, "--", "touch /run/in; sleep 300")
         wait_until(lambda: "in" in login(machine, host, "ls", "/run").split(), 30, every=0.1, what="somebody is in")
@@ -161,6 +174,11 @@ def test_an_endpoint_is_entered_its_container_is_replaced_and_others_fail(
         # Who is in when it is deleted is told at once.
         assert stays.result(timeout=20).returncode != 0
     assert on_engine(machine.folder) == []
+
+
+def _nodes(machine: Machine, host: str) -> int:
+    done = machine.run("list", host, "--output", "json")
+    return len(json.loads(done.stdout or "[]"))
 
 
 def _is_container(line: str) -> bool:
