@@ -81,7 +81,7 @@ class Model(BaseHTTPRequestHandler):
         if "broken" in body:
             return self.answer(500, "broken")
         if "environment" in body:
-            names = sorted(name for name in os.environ if "SAGEMAKER_" in name or name == "OWN")
+            names = sorted(name for name in os.environ if "SAGEMAKER_" in name or name in ("OWN", "AWS_SESSION_TOKEN"))
             return self.answer(200, json.dumps([f"{{name}}={{os.environ[name]}}" for name in names]))
         self.answer(200, "\\n".join(str(FACTOR * int(line.split(",")[0])) for line in body.split()))
 
@@ -189,6 +189,14 @@ CANNOT_RUN: dict[str, tuple[dict[str, Any], str]] = {
         {"ProcessingInputs": source(S3Uri=f"s3://{BUCKET}/data/a.csv", S3DataType="ManifestFile")},
         "is no manifest file",
     ),
+    "many": (
+        {
+            "ProcessingResources": {
+                "ClusterConfig": {"InstanceCount": 65, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+            }
+        },
+        "65 nodes: the local plane runs 64 at the most",
+    ),
     "no-command": ({"AppSpecification": {"ImageUri": "any"}}, "needs AppSpecification.ContainerEntrypoint"),
 }
 
@@ -255,6 +263,8 @@ def test_many_records_in_a_request_and_the_environment_of_both(service: Service)
     assert {"OWN=job", "SAGEMAKER_BATCH=true", "SAGEMAKER_MAX_PAYLOAD_IN_MB=2"} <= set(variables)
     assert "SAGEMAKER_BATCH_STRATEGY=MULTI_RECORD" in variables
     assert not [one for one in variables if "CONCURRENT" in one]
+    # The keys are those of the model's role, and not its owner's.
+    assert [one for one in variables if one.startswith("AWS_SESSION_TOKEN=")]
 
 
 def test_one_bad_object_fails_the_job_and_leaves_the_others(service: Service) -> None:

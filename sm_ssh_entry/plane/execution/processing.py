@@ -73,11 +73,17 @@ def _job(work: Work) -> Job:
         entrypoint=tuple(app.get("ContainerEntrypoint") or ()),
         folder=work.folder(),
         kind="processing",
-        nodes=request["ProcessingResources"]["ClusterConfig"].get("InstanceCount", 1),
+        nodes=_nodes(request["ProcessingResources"]["ClusterConfig"]),
         environment=request.get("Environment") or {},
         submitted=True,
         request=request,
     )
+
+
+def _nodes(cluster: Mapping[str, Any]) -> int:
+    # Of several preferences the service takes the first that it has; here there are all.
+    preferred = (cluster.get("InstancePreferences") or [{}])[0]
+    return int(cluster.get("InstanceCount") or preferred.get("InstanceCount") or 1)
 
 
 def _managed(one: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from sm_ssh_entry.plane.execution import channels, checkpoints, clusters, output
 from sm_ssh_entry.plane.execution.metrics import Metrics
 from sm_ssh_entry.plane.execution.order import INTERRUPT
 from sm_ssh_entry.plane.execution.work import OVERTIME, Failed, Stopped, Work
-from sm_ssh_entry.plane.jobs import MAX_NODES, Job
+from sm_ssh_entry.plane.jobs import Job
 from sm_ssh_entry.plane.local_job import Place
 
 _DAY = 86_400.0
@@ -159,8 +159,6 @@ class _Training:
             request=self.request,
             groups=groups,
         )
-        if job.nodes > MAX_NODES:
-            raise Failed(f"ClientError: {job.nodes} nodes: the local plane runs {MAX_NODES} at the most")
         if (self.request.get("RemoteDebugConfig") or {}).get("EnableRemoteDebug"):
             if not contained and job.nodes == 1:
                 return local_job.with_port(dataclasses.replace(job, native=True))

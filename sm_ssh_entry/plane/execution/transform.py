@@ -55,6 +55,8 @@ def run(work: Work) -> None:
     if port:
         job = dataclasses.replace(job, environment={**job.environment, _PORT: port})
     place = _placed(work, job, definition)
+    # The request names no role: the containers have the model's.
+    place = dataclasses.replace(place, role=work.role_keys(model.get("ExecutionRoleArn", "")))
     work.check()
     work.note(work.status, secondary="Running")
     with Shipper(place.state) as shipper, Transforming(work, place, settings, found, shipper) as transforming:

@@ -27,6 +27,9 @@ GONE, OVERTIME = "gone", "overtime"
 
 # As long as STS gives keys for; on the service they are renewed.
 _ROLE_SECONDS = 43_200
+# How often the record is told how a job stands, and the pause in between, where the plane does not answer.
+_NOTE_TRIES = 5
+_NOTE_PAUSE = 0.2
 
 
 class Failed(Exception):
@@ -99,8 +102,15 @@ class Work:
         order = self.order
         fields: dict[str, Any] = {"kind": order.kind, "name": order.name, "region": order.region}
         fields |= {"job_status": status, "failure": failure, "secondary": secondary, "message": message}
-        with contextlib.suppress(PlaneDown, ServiceError):
-            daemon.ask(order.state, "POST", "jobs", fields | {"members": members})
+        with contextlib.suppress(ServiceError):
+            for _ in range(_NOTE_TRIES):
+                with contextlib.suppress(PlaneDown):
+                    daemon.ask(order.state, "POST", "jobs", fields | {"members": members})
+                    return
+                if self.stopping == GONE:
+                    return
+                # A busy machine's plane may be slow to answer; one that is gone says so on our standard input.
+                time.sleep(_NOTE_PAUSE)
 
     def on(self, word: str, act: Callable[[str], object]) -> None:
         """Have a word of the desk's acted upon, in a thread.
@@ -175,7 +185,12 @@ class Work:
 
         Args:
             job: the job; its folder is the plane's.
+
+        Raises:
+            Failed: it has more nodes than a machine runs.
         """
+        if job.nodes > jobs.MAX_NODES:
+            raise Failed(f"ClientError: {job.nodes} nodes: the local plane runs {jobs.MAX_NODES} at the most")
         instances = {node: kinds.new_instance() for node in job.node_names}
         placed = dataclasses.replace(job, folder=local_job.new_folder(job))
         # A job that starts again has a log stream of its own.

@@ -76,6 +76,14 @@ def test_outputs_that_cannot_be(one: dict[str, Any], reason: str) -> None:
         processing._written({"OutputName": "one", **one})
 
 
+@pytest.mark.parametrize(
+    ("cluster", "nodes"),
+    [({"InstanceCount": 3}, 3), ({"InstancePreferences": [{"InstanceCount": 2}, {"InstanceCount": 5}]}, 2), ({}, 1)],
+)
+def test_how_many_nodes(cluster: dict[str, Any], nodes: int) -> None:
+    assert processing._nodes(cluster) == nodes
+
+
 def test_what_the_program_does_itself_is_left_to_it() -> None:
     assert not processing._managed({"InputName": "one", "AppManaged": True, "S3Input": {"S3Uri": "s3://b/x"}})
     assert not processing._written({"OutputName": "one", "AppManaged": True})
