@@ -17,7 +17,7 @@ from pathlib import Path
 from sm_ssh_entry import command, contract
 from sm_ssh_entry.errors import SmSshError
 from sm_ssh_entry.plane import daemon
-from sm_ssh_entry.plane.execution.order import Order
+from sm_ssh_entry.plane.execution.order import JOBS, Order
 
 # The cli's, because the container's half that it lays out for jobs as processes is no room of the plane's.
 RUNNER = ("-I", "-m", "sm_ssh_entry.cli.local_runner")
@@ -32,7 +32,7 @@ class Desk:
         mode: one of ``order.MODES``.
         folder: the plane's folder.
         state: gives the plane's state.
-        crashed: told the order of a runner that ended without a word, and the last line that it printed.
+        crashed: told the order of a runner that may have ended without a word, and the last line that it printed.
     """
 
     def __init__(
@@ -147,7 +147,8 @@ class Desk:
         with contextlib.suppress(OSError):
             if child.stdin is not None:
                 child.stdin.close()
-        if status and ours:
+        # A job has said how it ended before its runner does; what has ended stays as it is.
+        if ours and (status or order.kind in JOBS):
             self._crashed(order, _last_line(log_file))
 
 

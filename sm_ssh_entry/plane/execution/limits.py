@@ -30,6 +30,8 @@ def box(image: str, environment: Mapping[str, str], **more: Any) -> Box:
         processors = float(cpus) if cpus else None
     except ValueError as error:
         raise BadInput(f"{contract.LOCAL_CPUS}={cpus!r} is not a number") from error
+    if processors is not None and not 0 < processors < float("inf"):
+        raise BadInput(f"{contract.LOCAL_CPUS}={cpus!r} is no number of processors")
     made = Box(
         image,
         cpus=processors,

@@ -12,6 +12,8 @@ from sm_ssh_entry.plane import daemon
 
 # How jobs run: in containers where an engine answers and as processes elsewhere, in one of the two ways only, or not.
 MODES = ("auto", "containers", "processes", "records")
+# Kinds that end by themselves.
+JOBS = ("training", "processing", "transform")
 # What a runner may be told after its order.
 STOP, INTERRUPT = "stop", "interrupt"
 # An endpoint, with JSON behind the word: another configuration, weights and capacities, one of many models.

@@ -21,7 +21,15 @@ def test_the_environment_limits_every_container() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("CPUS", "many"), ("MEMORY", "4 GB"), ("SHM_SIZE", "-1"), ("GPUS", "--privileged")]
+    ("name", "value"),
+    [
+        ("CPUS", "many"),
+        ("CPUS", "0"),
+        ("CPUS", "nan"),
+        ("MEMORY", "4 GB"),
+        ("SHM_SIZE", "-1"),
+        ("GPUS", "--privileged"),
+    ],
 )
 def test_what_no_engine_takes_is_refused(name: str, value: str) -> None:
     with pytest.raises(BadInput):
