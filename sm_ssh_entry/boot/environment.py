@@ -43,11 +43,15 @@ def given(source: str = "/proc/self/environ") -> dict[bytes, bytes]:
         source: the kernel's copy of our environment.
     """
     try:
-        entries = Path(source).read_bytes().split(b"\0")
+        variables = parsed(Path(source).read_bytes())
     except OSError:
-        entries = [name + b"=" + value for name, value in os.environb.items()]
-    variables = dict(entry.partition(b"=")[::2] for entry in entries if b"=" in entry)
+        variables = dict(os.environb)
     return {name.removeprefix(KEPT): value for name, value in variables.items()}
+
+
+def parsed(data: bytes) -> dict[bytes, bytes]:
+    """Return the variables of what the kernel, or ``snapshot``, has written: entries that each end with NUL."""
+    return dict(entry.partition(b"=")[::2] for entry in data.split(b"\0") if b"=" in entry)
 
 
 def text(variables: Mapping[bytes, bytes]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from sm_ssh_entry.boot import become, log, orders, procfs, status, supervise, user_command
+from sm_ssh_entry.boot import become, environment, log, orders, procfs, status, supervise, user_command
 from sm_ssh_entry.boot.signals import SignalPipe
 from sm_ssh_entry.boot.user_command import UserCommand
 from sm_ssh_entry.contract import Paths
@@ -144,7 +144,7 @@ def _prepared(paths: Paths, wanted: Wanted) -> tuple[UserCommand, dict[bytes, by
         if not wanted.words:
             raise NotFound("no command of a job was started here", hint="sm-ssh-entry rerun -- COMMAND runs one")
         kept = UserCommand([], str(Path.cwd()), 0o022)
-    env = dict(entry.partition(b"=")[::2] for entry in data.split(b"\0") if b"=" in entry)
+    env = environment.parsed(data)
     if os.isatty(0) and b"TERM" in os.environb:
         env.setdefault(b"TERM", os.environb[b"TERM"])
     if not os.path.isdir(kept.folder):  # noqa: PTH112 # a text, as the kernel gave it
