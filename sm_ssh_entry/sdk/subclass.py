@@ -36,6 +36,6 @@ def _subclass(base: type, name: str, wrap: Wrap) -> type:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         return wrap(functools.partial(original, self), self, *args, **kwargs)
 
-    # By name it is the SDK's class still: in messages, in pickles, and for those who look at names as we do.
+    # By name it is the SDK's class still: in messages, and for those who look at names as we do.
     own = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
     return type(base)(base.__name__, (base,), {**own, name: method, _MARK: name})
