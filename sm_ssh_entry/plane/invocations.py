@@ -11,7 +11,7 @@ import json
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -23,14 +23,15 @@ from sm_ssh_entry.plane.execution.order import FETCH
 from sm_ssh_entry.plane.front import Front, guarded, require_allowed, service_of
 from sm_ssh_entry.plane.in_service import KIND, Container, Endpoint, Instance
 from sm_ssh_entry.plane.model_server import BINARY, ModelServer, Reply, Unreachable, Whose
-from sm_ssh_entry.plane.multi_model import GONE, Models, NotLoaded
+from sm_ssh_entry.plane.multi_model import GONE, Models, NotLoaded, NotReady
 from sm_ssh_entry.plane.store import Store
 
 # The service's own limits: 6 MiB of a request, a minute for its answer.
 MAX_BODY = 6 << 20
 _WHOLE = aiohttp.ClientTimeout(total=60.0)
 _STREAMED = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=60.0)
-_FETCH_SECONDS = 60.0
+# A large model may take longer than the one who asked for it first waits.
+_LOAD_SECONDS = 600.0
 _PREFIX = "X-Amzn-SageMaker-"
 _ATTRIBUTES = f"{_PREFIX}Custom-Attributes"
 # What a container sees of a request beside its body, and the caller of an answer.
@@ -195,6 +196,9 @@ class Invocations:
                 answer = await server.send(held, f"/models/{name}/invoke", headers, body)
         except NotLoaded as error:
             raise server.refused(error.reply) from error
+        except NotReady as error:
+            said = "The model is still being downloaded or loaded. Wait and try your request again."
+            raise AwsError("ModelNotReadyException", said, 429) from error
         return server, answer
 
     def _server(self, call: _Call, instance: Instance, container: Container) -> ModelServer:
@@ -213,15 +217,16 @@ class Invocations:
             try:
                 if desk is None or not await desk.tell(KIND, call.name, call.region, f"{FETCH} {word}"):
                     raise Unreachable
-                error = await asyncio.wait_for(done, _FETCH_SECONDS)
+                error = await asyncio.wait_for(done, _LOAD_SECONDS)
             except asyncio.TimeoutError as late:
-                raise AwsError("ModelNotReadyException", "The model is still being downloaded.", 429) from late
+                raise Unreachable from late
             finally:
                 del call.endpoint.fetches[ticket]
             if error:
                 raise _invalid(error)
 
-        return Models(container.folder, self._server(call, instance, container).ask, fetch)
+        server = replace(self._server(call, instance, container), timeout=aiohttp.ClientTimeout(total=_LOAD_SECONDS))
+        return Models(container.folder, server.ask, fetch)
 
 
 def _chosen(call: _Call, instance: Instance) -> list[Container]:

@@ -19,6 +19,12 @@ from sm_ssh_entry.plane.model_server import Reply
 LOADED, NO_ROOM, GONE = 409, 507, 404
 # A model that is asked for waits so long for one in use to become idle, where there is room for one of them only.
 _ROOM_SECONDS = 60.0
+# An invocation waits so long for its model; its loading goes on.
+_READY_SECONDS = 60.0
+
+
+class NotReady(Exception):
+    """A model is still being brought or loaded."""
 
 
 class NotLoaded(Exception):
@@ -81,6 +87,7 @@ class Models:
 
         Raises:
             NotLoaded: the container could not load it.
+            NotReady: it is still being loaded.
         """
         model = self._models.get(target)
         if model is None:
@@ -88,8 +95,11 @@ class Models:
             model.loading.add_done_callback(lambda task: self._loaded(target, task))
         model.users += 1
         try:
-            # One caller who goes away takes nothing from the others.
-            await asyncio.shield(model.loading)
+            # One caller who goes away, or has waited long enough, takes nothing from the others.
+            done, _ = await asyncio.wait([model.loading], timeout=_READY_SECONDS)
+            if not done:
+                raise NotReady
+            model.loading.result()
             model.used = next(self._clock)
             yield name_of(target)
         finally:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from sm_ssh_entry.plane import multi_model
 from sm_ssh_entry.plane.in_service import name_of
 from sm_ssh_entry.plane.model_server import Reply
 from sm_ssh_entry.plane.multi_model import Models, NotLoaded
@@ -134,6 +135,21 @@ def test_one_who_goes_away_takes_nothing_from_the_others() -> None:
         await asyncio.sleep(0)
         first.cancel()
         await second
+        assert container.asked == ["POST /models"]
+
+    run(1, act)
+
+
+def test_a_model_that_takes_long_is_not_ready_and_then_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multi_model, "_READY_SECONDS", 0.0)
+
+    async def act(container: Container, models: Models) -> None:
+        with pytest.raises(multi_model.NotReady):
+            await invoke(container, models, "a")
+        for _ in range(9):
+            await asyncio.sleep(0)
+        monkeypatch.setattr(multi_model, "_READY_SECONDS", 5.0)
+        await invoke(container, models, "a")
         assert container.asked == ["POST /models"]
 
     run(1, act)
