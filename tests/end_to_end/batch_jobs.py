@@ -122,7 +122,7 @@ class Service:
             found = self.described(kind, name)
             return found if found["Status"] not in ("InProgress", "Stopping") else None
 
-        return wait_until(over, 60, what=f"{kind} job {name} has ended")
+        return wait_until(over, 120, what=f"{kind} job {name} has ended")
 
     def log(self, kind: str, name: str, *, data: bool = False) -> str:
         """Return all that a job's streams hold, or what its data-logs do."""

@@ -86,16 +86,18 @@ def service(image: str, machine: Machine, derive: Callable[[str, str], str]) -> 
             TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 2},
             Environment={**SSH, "OWN": "job"},
         )
-        service.process("plain", LOOK, NetworkConfig={"EnableNetworkIsolation": True})
+        one = {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}}
+        service.process("plain", LOOK, ProcessingResources=one, NetworkConfig={"EnableNetworkIsolation": True})
         # The image's own ENTRYPOINT stays where only arguments are given.
-        service.process("own", LOOK, AppSpecification={"ImageUri": image, "ContainerArguments": ["/bin/false"]})
+        own = {"ImageUri": image, "ContainerArguments": ["/bin/false"]}
+        service.process("own", LOOK, ProcessingResources=one, AppSpecification=own)
         yield service
     finally:
         for kind in ("processing", "transform"):
             noun = f"{kind.capitalize()}Job"
             listed = getattr(service.sagemaker, f"list_{kind}_jobs")(StatusEquals="InProgress")[f"{noun}Summaries"]
-            for one in listed:
-                getattr(service.sagemaker, f"stop_{kind}_job")(**{f"{noun}Name": one[f"{noun}Name"]})
+            for job in listed:
+                getattr(service.sagemaker, f"stop_{kind}_job")(**{f"{noun}Name": job[f"{noun}Name"]})
         wait_until(lambda: not on_engine(machine.folder), 60, every=0.2, what="nothing left on the engine")
         service.close()
 
@@ -118,7 +120,7 @@ def test_jobs_are_entered_while_they_are_held_and_run_what_their_requests_say(
 def processing_is_entered(service: Service, machine: Machine) -> None:
     host = "held.processing.sagemaker"
     for node, file in (("algo-1", "a.csv"), ("algo-2", "b.csv")):
-        ready = machine.run("wait", f"{node}.{host}", "--timeout", "90", timeout=100)
+        ready = machine.run("wait", f"{node}.{host}", "--timeout", "150", timeout=160)
         assert ready.returncode == 0, ready.stderr
         assert service.described("processing", "held")["Status"] == "InProgress"
         assert service.objects("held/made") == {}
@@ -133,7 +135,7 @@ def processing_is_entered(service: Service, machine: Machine) -> None:
 
 def transform_is_entered(service: Service, machine: Machine) -> None:
     nodes = functools.partial(_nodes, machine, "batch")
-    online = wait_until(lambda: nodes() if len(nodes()) == 2 else None, 90, what="both instances are online")
+    online = wait_until(lambda: nodes() if len(nodes()) == 2 else None, 150, what="both instances are online")
     assert service.objects("batch") == {}
     for node in online:
         assert machine.run("wait", node, "--timeout", "60", timeout=70).returncode == 0
