@@ -147,20 +147,19 @@ def submitter(image: str, machine: Machine) -> Iterator[Submitter]:
 def test_four_nodes_are_reached_one_by_one(submitter: Submitter, machine: Machine) -> None:
     submitter.reached("ranks", "Training")
     host = "ranks.training.sagemaker"
-    assert machine.run("wait", host, "--timeout", "60", "--for", "ssh").returncode == 0
 
     def registered() -> bool:
-        listed = json.loads(machine.run("list", "training.sagemaker", "--output", "json").stdout)
+        listed = json.loads(machine.run("list", "training.sagemaker", "--status", "online", "--output", "json").stdout)
         return sorted(one["node"] for one in listed if one["resource"] == "ranks") == ["algo-1", "algo-2"]
 
-    wait_until(registered, 30, every=0.2, what="two of four are registered")
+    wait_until(registered, 60, every=0.5, what="two of four are registered")
     # The third one from the laptop in one command, then all of them, which lets them go on: the registered ones last,
     # for the way to the others is through them.
     config = machine.home / "config-submitted"
     config.write_text("BatchMode yes\n" + machine.run("connect", "--print-config").stdout)
-    done = machine.call(["ssh", "-F", str(config), f"algo-3.{host}", "hostname"])
+    done = machine.call(["ssh", "-F", str(config), f"algo-3.{host}", "hostname; touch /tmp/go"])
     assert (done.returncode, done.stdout) == (0, "algo-3\n"), done.stderr
-    for number in (4, 3, 2, 1):
+    for number in (4, 2, 1):
         done = machine.run("run", f"algo-{number}.{host}", "--", "touch", "/tmp/go")
         assert done.returncode == 0, done.stderr
     described = submitter.ended("ranks")
