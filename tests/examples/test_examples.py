@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,11 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.machine import Machine
-from tests.examples.user import EXAMPLES, PATIENCE, Submitted, User, no_telemetry, with_programs
+from tests.examples.user import EXAMPLES, PATIENCE, Submitted, User, opened
 from tests.images.built import engine, family
 from tests.images.built.conftest import lacking
-from tests.images.built.local_runs import on_engine
 from tests.sdk import environments
 from tests.waiting import wait_until
 
@@ -122,9 +119,7 @@ def tuning(user: User) -> None:
     other = f"{second['TrainingJobName']}.training.sagemaker"
     user.ssh(other, "true")
     user.release(other)
-    found = job.ended("HyperParameterTuning", name=name)
-    assert found["HyperParameterTuningJobStatus"] == "Completed", found
-    best = found["BestTrainingJob"]
+    best = user.completed(name, "HyperParameterTuning")["BestTrainingJob"]
     assert best["TunedHyperParameters"] == {"max_depth": "6"}
     assert best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] == 1.0
     trial = user.sagemaker.describe_training_job(TrainingJobName=best["TrainingJobName"])
@@ -180,23 +175,8 @@ IMAGES = {
 
 @pytest.fixture(scope="module")
 def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
-    """Return a user with a plane; in the end nothing of theirs is left on the engine."""
-    programs = [name for name in ("ssh", "ssh-keygen") if shutil.which(name) is None]
-    reason = engine.missing() or (f"not installed: {', '.join(programs)}" if programs else "")
-    if reason:
-        lacking(reason)
-    machine = Machine(tmp_path_factory.mktemp("examples"))
-    with_programs(machine)
-    no_telemetry(machine)
-    machine.up()
-    user = User(machine)
-    try:
+    with opened(tmp_path_factory.mktemp("examples")) as user:
         yield user
-        # Asked for while the plane lives: what it leaves to its end would not be seen.
-        wait_until(lambda: not on_engine(machine.folder), 60, every=0.2, what="nothing left on the engine")
-    finally:
-        user.close()
-        machine.down()
 
 
 @pytest.fixture(scope="module")

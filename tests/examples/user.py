@@ -6,21 +6,26 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3
 
 from tests.end_to_end.machine import Machine
-from tests.images.built import family
+from tests.images.built import engine, family
+from tests.images.built.conftest import lacking
+from tests.images.built.local_runs import on_engine
 from tests.waiting import wait_until
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # On a busy machine with two processors eleven examples at once take their time.
 PATIENCE = 150.0
-_RUNNING = ("InProgress", "Stopping", "Creating")
+_RUNNING = ("InProgress", "Stopping")
 
 
 class User:
@@ -76,6 +81,24 @@ class User:
         assert done.returncode == 0, done.stderr
         assert (done.stdout + done.stderr).count("released 1 waiting") == nodes, done.stdout + done.stderr
 
+    def completed(self, name: str, kind: str = "Training") -> dict[str, Any]:
+        """Wait for a job's end, which must be a good one; return what SageMaker says of it.
+
+        Args:
+            name: the job's.
+            kind: ``Training`` and the like, as Describe calls it.
+        """
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).lower()
+        describe = getattr(self.sagemaker, f"describe_{words}_job")
+
+        def over() -> dict[str, Any] | None:
+            found: dict[str, Any] = describe(**{f"{kind}JobName": name})
+            return found if found[f"{kind}JobStatus"] not in _RUNNING else None
+
+        found = wait_until(over, PATIENCE, every=0.3, what=f"{name} has ended")
+        assert found[f"{kind}JobStatus"] == "Completed", found
+        return found
+
     def object(self, uri: str) -> bytes:
         """Return an object of S3."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -123,26 +146,34 @@ class Submitted:
         assert found, self.text
         return found.group(1)
 
-    def ended(self, kind: str = "Training", *, name: str = "") -> dict[str, Any]:
-        """Wait for the job's end and return what SageMaker says of it.
-
-        Args:
-            kind: ``Training`` and the like, as Describe calls it.
-            name: the job's; ``""``: the one that was submitted.
-        """
-        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).lower()
-        describe = getattr(self.user.sagemaker, f"describe_{words}_job")
-
-        def over() -> dict[str, Any] | None:
-            found: dict[str, Any] = describe(**{f"{kind}JobName": name or self.name})
-            return found if found[f"{kind}JobStatus"] not in _RUNNING else None
-
-        return wait_until(over, PATIENCE, every=0.3, what=f"{self.name} has ended")
-
     def completed(self, kind: str = "Training") -> None:
         """Wait for its end, which must be a good one."""
-        found = self.ended(kind)
-        assert found[f"{kind}JobStatus"] == "Completed", found
+        self.user.completed(self.name, kind)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[User]:
+    """Give a user with a plane of their own; in the end nothing of theirs is left on the engine.
+
+    Args:
+        folder: an empty folder.
+    """
+    programs = [name for name in ("ssh", "ssh-keygen") if shutil.which(name) is None]
+    reason = engine.missing() or (f"not installed: {', '.join(programs)}" if programs else "")
+    if reason:
+        lacking(reason)
+    machine = Machine(folder)
+    with_programs(machine)
+    no_telemetry(machine)
+    machine.up()
+    user = User(machine)
+    try:
+        yield user
+        # Asked for while the plane lives: what it leaves to its end would not be seen.
+        wait_until(lambda: not on_engine(machine.folder), 60, every=0.2, what="nothing left on the engine")
+    finally:
+        user.close()
+        machine.down()
 
 
 def no_telemetry(machine: Machine) -> None:
