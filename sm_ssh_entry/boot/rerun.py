@@ -41,6 +41,8 @@ class State(Enum):
     WAITING = "waiting"
     RUNNING = "running"
     FAILED = "failed"
+    # SSH was started beside what runs (Studio, notebooks, from a script): we know of no command.
+    UNKNOWN = "unknown"
 
 
 class Wanted(NamedTuple):
@@ -67,8 +69,11 @@ def state(paths: Paths) -> State:
     """
     if not supervise.running(str(paths.run)):
         raise NotFound("SSH is not on in this container", hint="sm-ssh-entry status")
-    found = status.read(paths).get("job")
-    return State(found) if found in (State.WAITING.value, State.FAILED.value) else State.RUNNING
+    known = status.read(paths)
+    found = known.get("job")
+    if found in (State.WAITING.value, State.FAILED.value):
+        return State(found)
+    return State.RUNNING if known.get("main") else State.UNKNOWN
 
 
 def run(paths: Paths, wanted: Wanted) -> int:
@@ -118,17 +123,15 @@ def check(now: State, wanted: Wanted) -> None:
     """
     if wanted.beside and wanted.stop_first:
         raise BadInput("--beside and --stop-first exclude each other", hint="give one of them")
-    if now is not State.RUNNING:
+    if now in (State.WAITING, State.FAILED):
         return
-    if not (wanted.beside or wanted.stop_first):
+    if now is State.RUNNING and not (wanted.beside or wanted.stop_first):
         raise BadInput(
             "the job's own command is running",
             hint="--beside runs another one beside it, --stop-first stops it before (with SSH_HOLD_ON_FAILURE_SECONDS)",
         )
-    if wanted.finish and not wanted.stop_first:
-        raise BadInput(
-            "--finish is for a job that is held, and this one is running", hint="leave --finish out, or --stop-first"
-        )
+    if wanted.finish and not (now is State.RUNNING and wanted.stop_first):
+        raise BadInput("--finish is for a job that is held, and this one is not", hint="leave it out, or --stop-first")
 
 
 def _prepared(paths: Paths, wanted: Wanted) -> tuple[UserCommand, dict[bytes, bytes]]:

@@ -303,6 +303,14 @@ def _zombie(pid: int) -> bool:
     return process is None or procfs.processes()[pid].name == "" or not Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+def test_where_ssh_was_started_beside_what_runs(container: Container) -> None:
+    assert container.entry("start").returncode == 0
+    code, _, err = ended(again(container))
+    assert (code, "no command of a job was started here" in err) == (10, True)
+    container.env["AWS_REGION"] = "elsewhere"
+    assert ended(again(container, "--", "sh", "-c", "echo $AWS_REGION; exit 3"))[:2] == (3, "eu-west-1\n")
+
+
 def test_what_there_is_not(container: Container) -> None:
     code, _, err = ended(again(container))
     assert (code, "SSH is not on in this container" in err) == (10, True)
@@ -330,6 +338,8 @@ def test_what_there_is_not(container: Container) -> None:
         (State.RUNNING, Wanted(stop_first=True, finish=True), False),
         (State.RUNNING, Wanted(beside=True, finish=True), True),
         (State.FAILED, Wanted(beside=True, stop_first=True), True),
+        (State.UNKNOWN, Wanted(), False),
+        (State.UNKNOWN, Wanted(stop_first=True, finish=True), True),
     ],
 )
 def test_what_goes_together(now: State, wanted: Wanted, refused: bool) -> None:
