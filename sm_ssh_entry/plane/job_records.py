@@ -96,15 +96,17 @@ def _noted(store: Store, one: Record, fields: Mapping[str, Any]) -> dict[str, st
         status, fields = "Stopping", {**fields, "secondary": ""}
     arn = _CHANGE[kind](store, one, status, fields.get("failure", ""))
     if job is not None:
-        job.last_modified_time = _now(store)
         for member, value in (fields.get("members") or {}).items():
             setattr(job, sagemaker_records.word(member), value)
-        now = job.last_modified_time = _now(store)
+        now, over = _now(store), status not in _RUNNING
+        job.last_modified_time = now
+        # Whoever says no more than that it is over ends its last step too.
+        secondary = fields.get("secondary") or (status if over else "")
         if kind != "training":
             if fields.get("secondary") == "Running":
                 setattr(job, f"{kind}_start_time", now)
-        elif fields.get("secondary"):
-            _step(job, fields["secondary"], fields.get("message", ""), now, over=status not in _RUNNING)
+        elif secondary:
+            _step(job, secondary, fields.get("message", ""), now, over=over)
     if status not in _RUNNING:
         _end_sessions(store, one)
     return {"arn": arn, "status": status}
@@ -179,6 +181,7 @@ def _job(
         now = _now(store)
         setattr(job, f"{word}_start_time", now)
         if word == "training":
+            job.final_metric_data_list = []
             steps = (("Starting", now, now), ("Training", now, None))
             job.secondary_status_transitions = [
                 {"Status": status, "StartTime": start, **({"EndTime": end} if end else {})}

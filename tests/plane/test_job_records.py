@@ -146,3 +146,15 @@ def test_a_reset_forgets_all_of_it(shared_plane: PlaneThread, sagemaker: Any) ->
     shared_plane.reset()
     for kind in job_records.KINDS:
         note(shared_plane, kind=kind)
+
+
+def test_a_job_that_is_over_has_no_step_under_way(shared_plane: PlaneThread, sagemaker: Any) -> None:
+    note(shared_plane)
+    note(shared_plane, job_status="Failed", failure="why")
+    # What comes late changes nothing.
+    note(shared_plane, job_status="Stopped")
+    found = sagemaker.describe_training_job(TrainingJobName="x")
+    assert (found["TrainingJobStatus"], found["FailureReason"]) == ("Failed", "why")
+    assert [one["Status"] for one in found["SecondaryStatusTransitions"]] == ["Starting", "Training", "Failed"]
+    assert all("EndTime" in one for one in found["SecondaryStatusTransitions"])
+    assert found["FinalMetricDataList"] == []
