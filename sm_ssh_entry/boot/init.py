@@ -273,11 +273,7 @@ class Init:
     def _start_deregistration(self) -> None:
         """Run it as a child: the AWS client is large, and may hang where the network is gone already."""
         self._deregistered = True
-        words = [sys.executable, "-I", "-m", "sm_ssh_entry.boot.deregister"]
-        # Its line goes to our log; nothing of it belongs to the user's output.
-        self._deregistering = os.posix_spawn(
-            sys.executable, words, environment.ours(self._given), file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)]
-        )
+        self._deregistering = _start_deregistration(self._given)
 
     def _finish_deregistration(self) -> None:
         if not self._deregistered:
@@ -288,6 +284,27 @@ class Init:
         if self._deregistering:
             with contextlib.suppress(OSError):
                 os.kill(self._deregistering, signal.SIGKILL)
+
+
+def _start_deregistration(given: Mapping[bytes, bytes]) -> int:
+    words = [sys.executable, "-I", "-m", "sm_ssh_entry.boot.deregister"]
+    # Its line goes to our log; nothing of it belongs to the user's output.
+    return os.posix_spawn(sys.executable, words, environment.ours(given), file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)])
+
+
+def deregister(given: Mapping[bytes, bytes]) -> None:
+    """Deregister the node of a container whose command is not started any more, within some seconds.
+
+    Args:
+        given: the job's environment.
+    """
+    end = time.monotonic() + _DEREGISTER_TIMEOUT
+    with contextlib.suppress(OSError):
+        child = _start_deregistration(given)
+        while os.waitpid(child, os.WNOHANG)[0] == 0:
+            if time.monotonic() > end:
+                os.kill(child, signal.SIGKILL)
+            time.sleep(0.05)
 
 
 def run(command: Sequence[str], given: Mapping[bytes, bytes], asked: Settings, paths: Paths, pipe: SignalPipe) -> int:

@@ -34,6 +34,8 @@ def main(words: Sequence[str]) -> int:
         if asked.stays and outcome.status is None:
             status.update(paths, job="running", mark="command")
             return init.run(command, given, asked, paths, pipe)
+        if asked.deregister_on_exit and outcome.status is not None:
+            init.deregister(given)
         stop = signals.stop_before_exec(pipe)
     except Exception:  # noqa: BLE001 # a defect of ours must not cost the job
         log.unexpected("hold")

@@ -185,6 +185,17 @@ def test_deregisters_on_the_way_out(container: Container, ssm: FakeSsm) -> None:
     assert f"deregistered {fake_agent.NODE}".encode() in err
 
 
+def test_deregisters_where_the_command_was_never_started(container: Container, ssm: FakeSsm) -> None:
+    container.env |= {"SSH_DEREGISTER_ON_EXIT": "true", "SSH_WAIT_TIME_SECONDS": "600"}
+    process = container.spawn("true")
+    container.wait_phase("online")
+    wait_until(lambda: container.status.get("job") == "waiting")
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert ssm.asked("DeregisterManagedInstance") == [{"InstanceId": fake_agent.NODE}]
+
+
 def test_deregistration_that_is_denied_is_one_line_and_not_the_status(container: Container, ssm: FakeSsm) -> None:
     container.env["SSH_DEREGISTER_ON_EXIT"] = "true"
     ssm.failures["DeregisterManagedInstance"] = [(400, "AccessDeniedException", "no")]
