@@ -76,7 +76,12 @@ class Invocations:
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes to an application, before the one that takes everything."""
-        for word, serve in (("invocations", self._whole), ("invocations-response-stream", self._streamed)):
+        served = {
+            "invocations": self._whole,
+            "invocations-response-stream": self._streamed,
+            "async-invocations": self._queued,
+        }
+        for word, serve in served.items():
             app.router.add_post(f"/endpoints/{{name}}/{word}", self._guarded(serve))
 
     async def close(self, _app: web.Application) -> None:
@@ -86,8 +91,9 @@ class Invocations:
 
     def _guarded(self, serve: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
         async def handle(http: web.Request) -> web.StreamResponse:
-            if service_of(http) == "s3":
-                # A bucket may be called that.
+            desk = self._store.desk
+            if service_of(http) == "s3" or desk is None or not desk.runs:
+                # A bucket may be called that; and where endpoints are records, moto makes up what they answer.
                 return await self._front.handle(http)
             return await guarded(http, lambda: serve(http), "json", "InvokeEndpoint")
 
@@ -115,6 +121,10 @@ class Invocations:
                 await response.write(event_stream.failure("ModelStreamError", "The container ended its answer early."))
             await response.write_eof()
         return response
+
+    async def _queued(self, http: web.Request) -> web.StreamResponse:
+        call = await self._admitted(http, "InvokeEndpointAsync", _WHOLE)
+        raise _invalid(f"Endpoint {call.name} cannot be invoked asynchronously: this plane has no queue for it.")
 
     async def _admitted(self, http: web.Request, operation: str, timeout: aiohttp.ClientTimeout) -> _Call:
         """Check who calls, and what; return the call.

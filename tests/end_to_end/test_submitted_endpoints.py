@@ -183,6 +183,11 @@ def test_nobody_invokes_who_may_not(plane: PlaneThread) -> None:
         runtime.invoke_endpoint(EndpointName="one", Body=b"{}")
 
 
+def test_a_queue_is_refused(deployer: Deployer) -> None:
+    with pytest.raises(ClientError, match="cannot be invoked asynchronously"):
+        deployer.runtime.invoke_endpoint_async(EndpointName="one", InputLocation="s3://models/one")
+
+
 def test_variants_share_invocations_by_their_weights(deployer: Deployer) -> None:
     seen = Counter(deployer.invoke("two")["InvokedProductionVariant"] for _ in range(60))
     assert seen["blue"] > seen["green"] > 0
