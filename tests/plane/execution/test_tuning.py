@@ -81,26 +81,35 @@ def submit(
             "Strategy": "Grid",
             "ResourceLimits": {"MaxParallelTrainingJobs": 2, **(limits or {})},
             "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
-            "ParameterRanges": {"CategoricalParameterRanges": [{"Name": "x", "Values": list(xs)}]},
+            "ParameterRanges": grid(*xs),
             **config,
         },
-        TrainingJobDefinition={
-            "StaticHyperParameters": static or {},
-            "AlgorithmSpecification": {
-                "TrainingImage": "image",
-                "TrainingInputMode": "File",
-                "MetricDefinitions": [{"Name": "loss", "Regex": REGEX}],
-            },
-            "RoleArn": ROLE,
-            "OutputDataConfig": {"S3OutputPath": "s3://bucket/out"},
-            # As SDK v2 sends it.
-            "HyperParameterTuningResourceConfig": RESOURCES,
-            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-            "Environment": {"COLOUR": "green"},
-        },
+        TrainingJobDefinition=definition(static),
         Tags=[{"Key": "team", "Value": "vision"}],
     )
     return str(answer["HyperParameterTuningJobArn"])
+
+
+def grid(*xs: str) -> dict[str, Any]:
+    return {"CategoricalParameterRanges": [{"Name": "x", "Values": list(xs)}]}
+
+
+def definition(static: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    return {
+        "StaticHyperParameters": static or {},
+        "AlgorithmSpecification": {
+            "TrainingImage": "image",
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": "loss", "Regex": REGEX}],
+        },
+        "RoleArn": ROLE,
+        "OutputDataConfig": {"S3OutputPath": "s3://bucket/out"},
+        # As SDK v2 sends it.
+        "HyperParameterTuningResourceConfig": RESOURCES,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        "Environment": {"COLOUR": "green"},
+        **more,
+    }
 
 
 def described(sagemaker: Any, name: str) -> dict[str, Any]:
@@ -227,6 +236,35 @@ def test_it_ends_when_its_target_is_reached(sagemaker: Any) -> None:
     assert found["TrainingJobStatusCounters"]["Completed"] == 1
 
 
+def test_several_definitions_have_an_objective_each(sagemaker: Any) -> None:
+    objectives = {"down": {"Type": "Minimize", "MetricName": "loss"}, "up": {"Type": "Maximize", "MetricName": "loss"}}
+    sagemaker.create_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="several",
+        HyperParameterTuningJobConfig={"Strategy": "Grid", "ResourceLimits": {"MaxParallelTrainingJobs": 3}},
+        TrainingJobDefinitions=[
+            definition(DefinitionName="down", TuningObjective=objectives["down"], HyperParameterRanges=grid("5", "4")),
+            definition(DefinitionName="up", TuningObjective=objectives["up"], HyperParameterRanges=grid("1")),
+        ],
+    )
+    found = ended(sagemaker, "several")
+    assert found["HyperParameterTuningJobStatus"] == "Completed", found
+    trials = children(sagemaker, "several", SortBy="FinalObjectiveMetricValue")
+    assert [(one["TrainingJobDefinitionName"], value) for one, value in zip(trials, values(trials), strict=True)] == [
+        ("up", 1.0),
+        ("down", 4.0),
+        ("down", 5.0),
+    ]
+    assert [one["FinalHyperParameterTuningJobObjectiveMetric"]["Type"] for one in trials] == [
+        "Maximize",
+        "Minimize",
+        "Minimize",
+    ]
+    # Values of different objectives cannot be compared: the first definition's best is told.
+    assert found["BestTrainingJob"]["TunedHyperParameters"] == {"x": "4"}
+    static = [one["StaticHyperParameters"] for one in found["TrainingJobDefinitions"]]
+    assert static == [{"_tuning_objective_metric": "loss"}] * 2
+
+
 def test_what_the_service_refuses_is_refused(sagemaker: Any) -> None:
     submit(sagemaker, "once", xs=("1",))
     with pytest.raises(ClientError) as error:
@@ -234,6 +272,12 @@ def test_what_the_service_refuses_is_refused(sagemaker: Any) -> None:
     assert error.value.response["Error"]["Code"] == "ResourceInUse"
     with pytest.raises(ClientError, match="A metric is required"):
         submit(sagemaker, "metric", HyperParameterTuningJobObjective={"Type": "Minimize", "MetricName": "none"})
+    with pytest.raises(ClientError, match="less than or equal to 48"):
+        sagemaker.create_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName="metric",
+            HyperParameterTuningJobConfig={"Strategy": "Grid", "ResourceLimits": {"MaxParallelTrainingJobs": 1}},
+            TrainingJobDefinition=definition(Environment={f"V{number}": "" for number in range(49)}),
+        )
     with pytest.raises(ClientError) as error:
         described(sagemaker, "metric")
     with pytest.raises(ClientError) as error:
