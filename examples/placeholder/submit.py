@@ -19,8 +19,8 @@ request = {
     "AlgorithmSpecification": {
         "TrainingImage": IMAGE,
         "TrainingInputMode": "File",
-        # Ends with 0 when it is asked to, so that the job is Completed and not Failed.
-        "ContainerEntrypoint": ["sh", "-c", "trap 'exit 0' TERM; sleep infinity & wait"],
+        # It ends with 0, whatever ends it: `sm-wait stop`, the idle time or these seconds.
+        "ContainerEntrypoint": ["sm-wait", "86400"],
     },
     "RoleArn": ROLE,
     "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/output"},

@@ -73,7 +73,7 @@ def multi_process(user: User) -> None:
 
 def placeholder(user: User) -> None:
     job = user.submit("placeholder", family.TRAINING, IDLE_SECONDS="20")
-    assert "sleep infinity" in job.ssh("cat /proc/*/cmdline | tr '\\0' ' '")
+    assert "sm-wait 86400" in job.ssh("cat /proc/*/cmdline | tr '\\0' ' '")
     job.completed()
 
 
