@@ -59,8 +59,8 @@ def enable_ssh(
             never.
         deregister_on_exit: remove the managed node on the way out. None: the image's, else no.
         port: sshd's port. None: 22.
-        prefix_entrypoint: whether an entrypoint that the SDK or the user sets gets ours before it. False: for an image
-            without our layer, whose script calls ``setup_and_start_ssh()``.
+        prefix_entrypoint: whether an entrypoint that the SDK or the user sets gets ours before it, which runs the job
+            alone where the image lacks our layer. False: for an image without /bin/sh.
         steps: names of those steps of a pipeline that are meant. None: all that can have SSH.
         region: region of the STS call for a request; None: the environment's or the profile's. An object has its own.
         profile: profile of that call; None: the environment's.

@@ -8,23 +8,32 @@ from typing import Any
 from sm_ssh_entry.contract import Paths
 
 ENTRY = (Paths().bin / "sm-ssh-entry").as_posix()
-# What follows is a command, whatever its first word: `start` for one is also a word of our own.
-PREFIX = (ENTRY, "--")
+# An image without our layer runs the job all the same, for a request does not tell what is in its image. One word of
+# an entrypoint has at most 256 characters (contract page, section 1.2). Behind -- stands a command, whatever its first
+# word: `start` for one is also a word of our own.
+_GUARD = (
+    f'[ -x {ENTRY} ] && exec {ENTRY} -- "$@"; echo "[sm-ssh] WARNING this image lacks the sm-ssh layer: no SSH" >&2; '
+    'exec "$@"'
+)
+PREFIX = ("/bin/sh", "-c", _GUARD, "sm-ssh")
 
 
 def stripped(words: Sequence[Any] | None) -> list[Any]:
-    """Return an entrypoint without ours before it.
+    """Return an entrypoint without ours before it, in either form: guarded, or by its name as a user writes it.
 
     Args:
         words: an entrypoint; None: there is none.
     """
-    rest = [words] if isinstance(words, str) else list(words or [])
+    rest = [words] if words and isinstance(words, str) else list(words or [])
     # Comparing with a pipeline's variable makes a condition, which is true: only texts are compared.
-    while rest and isinstance(rest[0], str) and rest[0] == ENTRY:
-        rest.pop(0)
-        if rest and isinstance(rest[0], str) and rest[0] == PREFIX[1]:
-            rest.pop(0)
-    return rest
+    while True:
+        texts = [word if isinstance(word, str) else None for word in rest[: len(PREFIX)]]
+        if texts == list(PREFIX):
+            rest = rest[len(PREFIX) :]
+        elif texts[:1] == [ENTRY]:
+            rest = rest[2:] if texts[1:2] == ["--"] else rest[1:]
+        else:
+            return rest
 
 
 def prefixed(words: Sequence[Any] | None) -> list[Any]:

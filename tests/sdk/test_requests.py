@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sm_ssh_entry.errors import BadInput
-from sm_ssh_entry.sdk import enable_ssh, enabled
+from sm_ssh_entry.sdk import enable_ssh, enabled, entrypoint
 from sm_ssh_entry.sdk.members import snake
 
-PREFIX = ["/opt/sm-ssh/bin/sm-ssh-entry", "--"]
+PREFIX = list(entrypoint.PREFIX)
 ROLE = "arn:aws:iam::111122223333:role/service-role/Runner"
 QUIET: dict[str, Any] = {"owner": "AROA:me", "public_key": ""}
 JSON = st.recursive(
@@ -84,8 +84,8 @@ def ours_taken_out(value: Any, original: Any) -> Any:
                 assert undone == {}
                 continue
         if name == "ContainerEntrypoint":
-            assert inner[:2] == PREFIX
-            undone = inner[2:]
+            assert inner[:4] == PREFIX
+            undone = inner[4:]
         found[name] = undone
     return found
 

@@ -43,8 +43,8 @@ class SSHProcessorWrapper(SSHEnvironmentWrapper):
     def create(cls, processor: Any, connection_wait_time_seconds: int = _WAIT) -> SSHProcessorWrapper:
         """Turn SSH on; call it before ``run()``. The job's script starts it: ``setup_and_start_ssh()``.
 
-        The SDK replaces the image's entrypoint, and nothing is put before the one that it sets: code that names this
-        class mostly runs in images without our layer. For one with it, ``enable_ssh(processor)`` needs no such script.
+        The SDK replaces the image's entrypoint, and ours stands before the one that it sets: it starts SSH in an image
+        with our layer, and runs the job alone in one without, whose script may start SSH itself.
 
         Args:
             processor: processor of either SDK.
@@ -55,7 +55,7 @@ class SSHProcessorWrapper(SSHEnvironmentWrapper):
             SmSshError: STS could not say who the caller is.
         """
         made = cls(processor, connection_wait_time_seconds=connection_wait_time_seconds)
-        made._turn_on(processor, prefix_entrypoint=False)
+        made._turn_on(processor)
         return made
 
     @classmethod

@@ -83,8 +83,7 @@ class SSHEstimatorWrapper(SSHEnvironmentWrapper):
             local_user_id=local_user_id,
             log_to_stdout=log_to_stdout,
         )
-        # Estimators run in images of all kinds, and their scripts start SSH. A trainer always replaces the entrypoint.
-        made._turn_on(estimator, ssh_instance_count=ssh_instance_count, prefix_entrypoint=not hasattr(estimator, "fit"))
+        made._turn_on(estimator, ssh_instance_count=ssh_instance_count)
         return made
 
     @classmethod

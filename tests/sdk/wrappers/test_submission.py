@@ -12,6 +12,7 @@ import pytest
 
 from sm_ssh_entry import compat
 from sm_ssh_entry.plane.server import PlaneThread
+from sm_ssh_entry.sdk.entrypoint import PREFIX, stripped
 from tests.connect.world import Fleet
 from tests.sdk.environments import python
 
@@ -83,8 +84,8 @@ def test_v2_an_estimator(v2: Told) -> None:
 def test_v2_a_processor_and_its_input(v2: Told) -> None:
     found = v2.found["process"]
     holds(found["variables"], variables(600))
-    # An image without our layer has no entrypoint of ours: the script, which brings the package, starts SSH.
-    assert found["entrypoint"][0] == "python3"
+    # In an image without our layer it runs the script all the same, which brings the package and starts SSH.
+    assert stripped(found["entrypoint"])[0] == "python3" != found["entrypoint"][0]
     assert found["early"][:2] == ["BadInput", "this ScriptProcessor has no processing job yet"]
     assert found["ids"] == [v2.nodes["process"]]
     assert found["destination"] == "/opt/ml/processing/input/sagemaker_ssh_helper"
@@ -120,7 +121,7 @@ def v3(tmp_path_factory: pytest.TempPathFactory) -> Told:
 def test_v3_a_model_trainer(v3: Told) -> None:
     found = v3.found["train"]
     holds(found["variables"], variables(60))
-    assert found["entrypoint"][0] == "/opt/sm-ssh/bin/sm-ssh-entry"
+    assert tuple(found["entrypoint"][:4]) == PREFIX
     assert found["entrypoint"][-1] == "/bin/bash"
     assert found["early"][:2] == ["BadInput", "this ModelTrainer has no training job yet"]
     assert found["name"].startswith("new-train")
@@ -131,7 +132,7 @@ def test_v3_a_model_trainer(v3: Told) -> None:
 def test_v3_a_processor_and_its_input(v3: Told) -> None:
     found = v3.found["process"]
     holds(found["variables"], variables(0))
-    assert found["entrypoint"][0] == "python3"
+    assert stripped(found["entrypoint"])[0] == "python3" != found["entrypoint"][0]
     assert found["early"][:2] == ["BadInput", "this ScriptProcessor has no processing job yet"]
     assert found["ids"] == [v3.nodes["process"]]
     assert found["destination"] == "/opt/ml/processing/input/sagemaker_ssh_helper"
