@@ -32,6 +32,7 @@ def predict_fn(data, model):
 """
 FACTORS = {"double": 2, "triple": 3, "fourfold": 4}
 CLIENTS, EACH = 8, 25
+SERVERLESS = {"MemorySizeInMB": 1024, "MaxConcurrency": 5}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,8 @@ def deployer(image: str, machine: Machine) -> Iterator[Deployer]:
 def serves(image: str, derive: Callable[[str, str], str]) -> str:
     """Return an image with a small program that serves."""
     program = "#!/opt/sm-ssh/bin/python\n" + Path(serve_program.__file__).read_text()
-    return derive(image, f"COPY --chmod=755 <<'EOF' /usr/local/bin/serve\n{program}\nEOF")
+    label = "LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true"
+    return derive(image, f"{label}\nCOPY --chmod=755 <<'EOF' /usr/local/bin/serve\n{program}\nEOF")
 
 
 def login(machine: Machine, host: str, *command: str) -> str:
@@ -134,6 +136,15 @@ def test_an_endpoint_is_entered_its_container_is_replaced_and_others_fail(
     unable = deployer.deploy("unable", {"Image": plain})
     broken = deployer.deploy("broken", {**data, "ModelDataUrl": "s3://models/none.tar.gz"})
     single = deployer.deploy("single", {"Mode": "MultiModel"})
+    deployer.config(
+        "alone", {"ModelName": deployer.model("alone", {**data, "Image": serves}, EnableNetworkIsolation=True)}
+    )
+    hosts = [{"ContainerHostname": name, "Image": serves, "Environment": {"NAME": name}} for name in ("first", "last")]
+    deployer.config("series", {"ModelName": deployer.model("series", *hosts)})
+    deployer.config("less", {"ModelName": "alone", "VariantName": "V", "ServerlessConfig": {**SERVERLESS}})
+    others = ("alone", "series", "less")
+    for name in others:
+        deployer.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
     failed = (absent, mute, unable, broken, single)
     reasons = {name: deployer.reached(name, "Failed")["FailureReason"] for name in failed}
     assert reasons[absent] == "The image 'sm-ssh-test/nothing:here' does not exist."
@@ -150,6 +161,15 @@ def test_an_endpoint_is_entered_its_container_is_replaced_and_others_fail(
     deployer.in_service(one)
     images = deployer.described(one)["ProductionVariants"][0]["DeployedImages"]
     assert "@sha256:" in images[0]["ResolvedImage"]
+    deployer.in_service(*others)
+    isolated = deployer.invoke("alone")["Body"]
+    assert isolated["files"] == {"name": "one"}
+    assert [name for name in isolated["environment"] if name.startswith("AWS_")] == []
+    last = deployer.invoke("series")["Body"]
+    assert (last["environment"]["NAME"], '"NAME": "first"' in last["body"]) == ("last", True)
+    assert deployer.described("less")["ProductionVariants"][0]["CurrentServerlessConfig"] == SERVERLESS
+    assert deployer.invoke("less")["InvokedProductionVariant"] == "V"
+    deployer.delete(*others)
     answer = deployer.invoke(one)
     assert (answer["Body"]["files"], answer["InvokedProductionVariant"]) == ({"name": "one"}, VARIANT)
     host = f"{one}.inference.sagemaker"
