@@ -186,6 +186,8 @@ def jobs(submitter: Submitter) -> None:
     )
     code = submitter.code("stopped", STOPPED)
     submitter.train("over", *PYTHON, InputDataConfig=[code], StoppingCondition={"MaxRuntimeInSeconds": 2})
+    both = {"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 3}
+    submitter.train("waits", *PYTHON, InputDataConfig=[code], EnableManagedSpotTraining=True, StoppingCondition=both)
     submitter.train("killed", *PYTHON, InputDataConfig=[code])
     for name, (given, _) in UNFIT.items():
         submit_unfit(submitter, name, dict(given))
@@ -281,6 +283,12 @@ def test_a_job_whose_time_is_over_is_stopped(submitter: Submitter) -> None:
     described = submitter.ended("over")
     assert (described["TrainingJobStatus"], described["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
     assert steps(described)[-3:] == ["Stopping", "Uploading", "MaxRuntimeExceeded"]
+
+
+def test_a_spot_job_that_has_waited_too_long_is_stopped(submitter: Submitter) -> None:
+    described = submitter.ended("waits")
+    assert (described["TrainingJobStatus"], described["SecondaryStatus"]) == ("Stopped", "MaxWaitTimeExceeded")
+    assert "Stopping" in steps(described)
 
 
 def test_a_spot_job_starts_again_with_its_checkpoints(submitter: Submitter, local: Local, folder: Path) -> None:
