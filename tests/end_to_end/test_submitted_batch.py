@@ -149,7 +149,7 @@ def test_processing_that_fails_tells_its_code_and_its_message(service: Service) 
     service.process("fails", LOOK, Environment={"STATUS": "7"})
     found = service.ended("processing", "fails")
     assert found["Status"] == "Failed"
-    assert found["FailureReason"] == "AlgorithmError: See job logs for more information, exit code: 7"
+    assert found["FailureReason"] == "AlgorithmError: See job logs for more information"
     # The other node may have been stopped before it wrote its own.
     assert "is done" in found["ExitMessage"]
     assert service.objects("fails/made") == {}

@@ -153,7 +153,7 @@ def _close(work: Work, place: Place, end: running.End) -> None:
     elif end.status and end.out_of_memory:
         work.note("Failed", failure=reasons.OUT_OF_MEMORY, **members)
     elif end.status:
-        reason = f"AlgorithmError: See job logs for more information, exit code: {end.status}"
+        reason = "AlgorithmError: See job logs for more information"
         work.note("Failed", failure=reason, **members)
     elif not legible:
         work.note("Failed", failure="ClientError: /opt/ml/output/message is not UTF-8", **members)

@@ -163,7 +163,7 @@ def processing_runs_its_request_and_nothing_else(service: Service) -> None:
     assert [name for name in seen["names"] if name.startswith(("AWS_", "START_SSH", "SM_SSH_"))] == []
     assert seen["ways out"] == []
     found = service.ended("processing", "own")
-    assert found["FailureReason"] == "AlgorithmError: See job logs for more information, exit code: 1"
+    assert found["FailureReason"] == "AlgorithmError: See job logs for more information"
 
 
 def _nodes(machine: Machine, job: str) -> list[str]:
