@@ -102,6 +102,8 @@ def test_an_invocation_reaches_the_model_and_its_answer_comes_back(deployer: Dep
     assert (answer["ContentType"], answer["InvokedProductionVariant"]) == ("application/json", VARIANT)
     assert answer["CustomAttributes"] == "trace=1"
     assert "START_SSH" not in seen["environment"]
+    # The keys of the model's role, not those of whoever runs the plane.
+    assert seen["environment"]["AWS_ACCESS_KEY_ID"].startswith("ASIA")
 
 
 def test_two_instances_share_the_load_and_each_has_a_log(deployer: Deployer) -> None:

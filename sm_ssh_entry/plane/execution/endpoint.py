@@ -24,6 +24,7 @@ from sm_ssh_entry.plane.log_shipping import Shipper
 # Invocations under way have as long as the longest of them may take.
 _DRAIN_SECONDS = 60.0
 _DRAIN_PAUSE = 0.1
+_TELL_TRIES, _TELL_PAUSE = 5, 0.2
 # An instance that ends again and again is replaced ever more slowly.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
 
@@ -187,12 +188,20 @@ class _Endpoint:
         gone, self._fleet.gone = self._fleet.gone, []
         params |= {"failure": failure, "config": config, "gone": gone}
         params |= {"variants": [self._described(one) for one in self._shape.variants]}
-        with contextlib.suppress(PlaneDown, ServiceError):
-            answer = daemon.ask(
-                order.state, "POST", "serving", params | {"instances": [one.told() for one in self._live]}
-            )
-            return set(answer["busy"])
-        return set()
+        answer = self._ask("serving", params | {"instances": [one.told() for one in self._live]})
+        return set(answer.get("busy", ()))
+
+    def _ask(self, route: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Call one of the plane's own routes; a plane that is gone, or has forgotten the endpoint, answers nothing."""
+        with contextlib.suppress(ServiceError):
+            for _ in range(_TELL_TRIES):
+                with contextlib.suppress(PlaneDown):
+                    return daemon.ask(self._work.order.state, "POST", route, params)
+                if self._work.stopping == GONE:
+                    break
+                # A busy machine's plane may be slow to answer.
+                time.sleep(_TELL_PAUSE)
+        return {}
 
     def _described(self, variant: Variant) -> dict[str, Any]:
         """Return a variant as DescribeEndpoint gives it."""
@@ -223,6 +232,5 @@ class _Endpoint:
             self._fleet.fetch(instance, wish["target"])
         except Failed as problem:
             error = str(problem)
-        with contextlib.suppress(PlaneDown, ServiceError):
-            params = {"name": self._work.order.name, "region": self._work.order.region}
-            daemon.ask(self._work.order.state, "POST", "fetched", params | {"ticket": wish["ticket"], "error": error})
+        params = {"name": self._work.order.name, "region": self._work.order.region}
+        self._ask("fetched", params | {"ticket": wish["ticket"], "error": error})

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sm_ssh_entry.errors import SmSshError
 from sm_ssh_entry.plane import container_job, jobs, kinds, serving
 from sm_ssh_entry.plane.execution import model_data
 from sm_ssh_entry.plane.execution.machines import Machines, Started, Wish, stream_of
@@ -146,10 +147,13 @@ class Fleet:
             for one in instance.started:
                 threading.Thread(target=self._watch, args=(instance, one), name=instance.id, daemon=True).start()
             self._ping(instance)
-        except BaseException:
+        except BaseException as error:
             instance.ended.set()
             for one in instance.started:
                 self._end(one, seconds=0.0)
+            if isinstance(error, SmSshError):
+                # The engine's or the plane's doing, not the model's.
+                raise Failed(f"InternalServerError: {error.message}") from error
             raise
         return instance
 

@@ -125,7 +125,9 @@ class _Containers:
         box = self._box(wish)
         labels = self._labels(box, wish)
         network = self._network(variant.isolated)
-        plane = {} if variant.isolated else container_job.reachable_plane(state, network, labels)
+        plane = {}
+        if not variant.isolated:
+            plane = container_job.reachable_plane(state, network, labels) | self._work.role_keys(variant.role)
         ml = self._place.job.root(wish.name) / "opt" / "ml"
         opt_ml.lay_out_serving(ml, multi_model=served.multi_model)
         for point in wish.folders:
@@ -224,7 +226,7 @@ class _Processes:
                 link.rmdir()
             link.symlink_to(source, target_is_directory=True)
         self._work.prepare(str(root))
-        keys = {"AWS_ACCESS_KEY_ID": state.access_key, "AWS_SECRET_ACCESS_KEY": state.secret_key}
+        keys = self._work.role_keys(wish.variant.role) or self._place.keys
         plane = client_environment(url=state.url, region=state.region, keys=keys)
         agent = shlex.split(os.environ.get(contract.AGENT, "")) or local_job.STANDIN_AGENT
         port = str(_free_port())

@@ -54,6 +54,7 @@ class Variant:
         ping_seconds: how long an instance has until it answers pings.
         isolated: EnableNetworkIsolation.
         serverless: its ServerlessConfig; empty: it has instances.
+        role: ARN of its model's role.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Variant:
     ping_seconds: float = START_SECONDS
     isolated: bool = False
     serverless: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    role: str = ""
 
     def environment(self, one: Served) -> dict[str, str]:
         """Return what the service adds to the environment of a container's request.
@@ -115,6 +117,7 @@ def _variant(one: Mapping[str, Any], model: Mapping[str, Any] | None) -> Variant
         ping_seconds=float(one.get("ContainerStartupHealthCheckTimeoutInSeconds") or START_SECONDS),
         isolated=bool((model or {}).get("EnableNetworkIsolation")),
         serverless=serverless,
+        role=str((model or {}).get("ExecutionRoleArn") or ""),
     )
 
 
