@@ -150,7 +150,7 @@ def test_two_models_are_served_and_one_is_unloaded_while_somebody_is_logged_in(w
             assert sorted(one["modelName"] for one in listed) == ["double-1", "triple-1"]
             assert server.ask("/models/double-1/invoke", [1, 2, 3]) == (200, [2, 4, 6])
             assert server.ask("/models/triple-1/invoke", [1, 2, 3]) == (200, [3, 6, 9])
-            # Its worker is told to end in the middle of whatever it does, its own logging for one, and says so at length.
+            # Its worker is ended in the middle of whatever it does, its own logging for one, and says so at length.
             world.allow(r" W-double-1-1-std(out|err) com\.amazonaws\.ml\.mms\.wlm\.WorkerLifeCycle ")
             assert server.ask("/models/double-1", method="DELETE")[0] == 200
             assert server.ask("/models/double-1/invoke", [1, 2, 3])[0] == 404
