@@ -198,7 +198,9 @@ class Services:
         self._take(data)
         if data:
             return True
-        if status.read(self._paths).get("phase") in (status.STARTING, status.REGISTERING):
+        # At the end of a job everything is killed, in any order: then nothing has failed.
+        over = bool(self._job) and not _exists(self._job)
+        if not over and status.read(self._paths).get("phase") in (status.STARTING, status.REGISTERING):
             log.say("ERROR the set-up ended unexpectedly (hint: sm-ssh-entry start tries again)")
             status.update(self._paths, phase=status.FAILED, error="the set-up ended unexpectedly")
             waiters.notify(str(self._paths.waiters), waiters.FAILED)

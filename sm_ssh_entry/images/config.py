@@ -11,7 +11,7 @@ from sm_ssh_entry.contract import Paths
 STUB = str(Paths().bin / "sm-ssh-entry")
 LINK = "/usr/local/bin/sm-ssh-entry"
 # What the stub takes for itself where it stands right after its own name; entrypoint/sm-ssh-entry has the same words.
-OWN_WORDS = ("start", "status", "health", "authorize", "deregister")
+OWN_WORDS = ("start", "status", "health", "authorize", "deregister", "dump", "rerun")
 
 
 @dataclass(frozen=True)

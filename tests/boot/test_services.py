@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from sm_ssh_entry.boot import services
+from sm_ssh_entry.boot import services, status
+from sm_ssh_entry.contract import Paths
 
 LOAD = """
 import sys
@@ -55,3 +58,27 @@ print([one.name for one in procfs.descendants(os.getpid(), procfs.processes())])
 """
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("job_ended", [False, True])
+def test_a_set_up_that_ends_with_its_job_has_not_failed(
+    job_ended: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """At a job's end everything is killed, the set-up perhaps before us."""
+    paths = Paths(str(tmp_path))
+    status.prepare(paths)
+    status.update(paths, phase=status.REGISTERING)
+    job = subprocess.Popen(["sleep", "60"])
+    if job_ended:
+        job.kill()
+        job.wait()
+    orders, set_up = os.pipe()
+    os.close(set_up)
+    try:
+        assert not services.Services(paths, orders=orders, job=job.pid)._order()
+    finally:
+        os.close(orders)
+        job.kill()
+        job.wait()
+    wanted = (status.REGISTERING, 0) if job_ended else (status.FAILED, 1)
+    assert (status.read(paths)["phase"], capfd.readouterr().err.count("ERROR the set-up ended")) == wanted
