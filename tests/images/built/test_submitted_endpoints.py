@@ -72,10 +72,10 @@ def test_three_models_under_load_from_eight_clients_while_people_log_in_and_out(
     deployer: Deployer, machine: Machine, ssh: dict[str, str]
 ) -> None:
     for name, factor in FACTORS.items():
-        deployer.artifact(f"many/{name}.tar.gz", factor=str(factor), inference__py=CODE)
+        deployer.artifact(f"many-models/{name}.tar.gz", factor=str(factor), inference__py=CODE)
     environment = {**ssh, "SSH_SESSION_ID": "many-models"}
     name = deployer.deploy(
-        "many", {"Mode": "MultiModel", "ModelDataUrl": "s3://models/many/", "Environment": environment}
+        "many-models", {"Mode": "MultiModel", "ModelDataUrl": "s3://models/many-models/", "Environment": environment}
     )
     deployer.in_service(name)
     host, over = f"{name}.inference.sagemaker", threading.Event()
@@ -118,7 +118,7 @@ def test_three_models_under_load_from_eight_clients_while_people_log_in_and_out(
         assert all(one.result() for one in visits)
     assert len(login(machine, host, "ls", "/opt/ml/models").split()) == len(FACTORS)
     refusal = deployer.refused(name, TargetModel="absent.tar.gz")["Error"]
-    assert (refusal["Code"], "key: many/absent.tar.gz" in refusal["Message"]) == ("ValidationError", True)
+    assert (refusal["Code"], "key: many-models/absent.tar.gz" in refusal["Message"]) == ("ValidationError", True)
     deployer.delete(name)
     assert on_engine(machine.folder) == []
 
