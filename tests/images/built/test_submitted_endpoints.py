@@ -182,9 +182,13 @@ def test_an_endpoint_is_entered_its_container_is_replaced_and_others_fail(
     wait_until(lambda: deployer.counts(one) == {VARIANT: 0}, 30, every=0.05, what="the container is missed")
     wait_until(lambda: deployer.counts(one) == {VARIANT: 1}, 60, every=0.1, what="it is replaced")
     assert deployer.invoke(one)["Body"]["files"] == {"name": "one"}
-    instances = {stream.partition("/")[2] for stream in deployer.streams(one)}
-    assert len(instances) == 2
-    assert first in instances
+
+    def instances() -> set[str]:
+        return {stream.partition("/")[2] for stream in deployer.streams(one)}
+
+    # Lines reach the log within a second or so.
+    wait_until(lambda: len(instances()) == 2, 30, every=0.1, what="the other container's log")
+    assert first in instances()
     # The one that is gone counts as online for a while; the newest is taken.
     wait_until(lambda: _nodes(machine, host) == 2, 60, every=0.3, what="the other container has registered")
     with ThreadPoolExecutor() as pool:
