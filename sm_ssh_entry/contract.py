@@ -147,6 +147,25 @@ class Paths(NamedTuple):
         return self.home / "bin"
 
     @property
+    def entry(self) -> Path:
+        """The program before the user's command."""
+        return self.bin / "sm-ssh-entry"
+
+    @property
     def compat(self) -> Path:
         """What a script of the user's may import: ``sm_ssh_entry.in_script``, also under its predecessor's name."""
         return self.home / "compat"
+
+
+# Our entrypoint as a container's own path, whatever system this runs on.
+ENTRY = Paths().entry.as_posix()
+# What a submission puts before an entrypoint that replaces the image's. An image without our layer runs the job all the
+# same, for a request does not tell what is in its image. One word has at most 256 characters (contract page, section
+# 1.2). Behind -- stands a command, whatever its first word: `start` for one is also a word of our own.
+ENTRY_PREFIX = (
+    "/bin/sh",
+    "-c",
+    f'[ -x {ENTRY} ] && exec {ENTRY} -- "$@"; echo "[sm-ssh] WARNING this image lacks the sm-ssh layer: no SSH" >&2; '
+    'exec "$@"',
+    "sm-ssh",
+)

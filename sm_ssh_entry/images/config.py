@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sm_ssh_entry.contract import Paths
+from sm_ssh_entry.contract import ENTRY
 
-STUB = str(Paths().bin / "sm-ssh-entry")
+STUB = ENTRY
 LINK = "/usr/local/bin/sm-ssh-entry"
 # What the stub takes for itself where it stands right after its own name; entrypoint/sm-ssh-entry has the same words.
 OWN_WORDS = ("start", "status", "health", "authorize", "deregister", "dump", "rerun")

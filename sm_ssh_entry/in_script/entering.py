@@ -62,7 +62,7 @@ def present(paths: Paths) -> bool:
     Args:
         paths: where the container keeps its files.
     """
-    return (paths.bin / "sm-ssh-entry").is_file() and not (paths.home / UNFINISHED).exists()
+    return paths.entry.is_file() and not (paths.home / UNFINISHED).exists()
 
 
 def status(paths: Paths) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _start(env: Mapping[str, str], paths: Paths) -> None:
     """Start our services as ``sm-ssh-entry start`` does; their lines so far come into the script's log."""
     log = paths.run / "log" / LOG
     before = log.stat().st_size if log.is_file() else 0
-    words = [str(paths.bin / "sm-ssh-entry"), "start", "--timeout", f"{_REGISTRATION:g}"]
+    words = [str(paths.entry), "start", "--timeout", f"{_REGISTRATION:g}"]
     done = command.run(words, env=env)
     if log.is_file():
         with log.open("rb") as file:

@@ -56,7 +56,7 @@ def over(time_delta: timedelta, env: Mapping[str, str]) -> bool:
 def _sessions(env: Mapping[str, str]) -> tuple[int, float] | None:
     """Return how many sessions are open, and when the last one was seen; (0, 0.0) where SSH is off; None: unknown."""
     paths = Paths(env.get(contract.ROOT, ""))
-    program = paths.bin / "sm-ssh-entry"
+    program = paths.entry
     if not program.is_file():
         return 0, 0.0
     try:

@@ -31,7 +31,6 @@ STOP_SECONDS = {"training": 120.0, "processing": 120.0, "transform": 30.0, "infe
 LAYER = "sm-ssh.version"
 AGENT = "sm-ssh.agent"
 _WORDS: Mapping[str, tuple[str, ...]] = {"training": ("train",), "inference": ("serve",), "transform": ("serve",)}
-_ENTRY = "/opt/sm-ssh/bin/sm-ssh-entry"
 _BUNDLE = "/etc/sm-ssh-plane.pem"
 _PARALLEL = 8
 
@@ -347,7 +346,7 @@ def _words(job: jobs.Job, *, layered: bool) -> tuple[Sequence[str], str]:
         return job.argv or _WORDS.get(job.kind, ()), ""
     if not job.argv:
         return (), ""
-    words = (_ENTRY, *job.argv) if layered and Path(job.argv[0]).name != Path(_ENTRY).name else job.argv
+    words = (contract.ENTRY, *job.argv) if layered and Path(job.argv[0]).name != Path(contract.ENTRY).name else job.argv
     return words[1:], words[0]
 
 

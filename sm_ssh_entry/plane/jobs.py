@@ -32,7 +32,6 @@ CHANNEL_PATTERN = re.compile(r"(?!\.+$)[A-Za-z0-9.\-_]{1,64}")
 # How long the last lines of an ended node may take to be printed.
 LOG_SECONDS = 5.0
 # Our entry in an image.
-_ENTRY = str(contract.Paths().bin / "sm-ssh-entry")
 # The service's own: SIGTERM, this long, SIGKILL (contract page, section 1.3).
 STOP_SECONDS = 120.0
 # What a process needs of this machine to run at all. Everything else would not be there in a container either.
@@ -112,9 +111,10 @@ class Job:
         words = [*self.entrypoint, *self.argv]
         if not self.submitted:
             return words
-        if words and words[0] == _ENTRY:
-            # Every node has one of its own before its command.
-            words = words[1:]
+        # Every node has one of its own before its command.
+        for ours in (contract.ENTRY_PREFIX, (contract.ENTRY,)):
+            if tuple(words[: len(ours)]) == ours:
+                words = words[len(ours) :]
         return [f"{self.root(node)}{word}" if word.startswith("/opt/ml/") else word for word in words]
 
 
@@ -244,7 +244,7 @@ def start_node(
         writer: where its output goes.
         log: told each line.
     """
-    entry = contract.Paths(str(job.root(node))).bin / "sm-ssh-entry"
+    entry = contract.Paths(str(job.root(node))).entry
     read_end, write_end = os.pipe()
     with os.fdopen(write_end, "wb") as sink:
         cell = command.spawn(

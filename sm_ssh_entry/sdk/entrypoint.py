@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sm_ssh_entry.contract import Paths
-
-ENTRY = (Paths().bin / "sm-ssh-entry").as_posix()
-# An image without our layer runs the job all the same, for a request does not tell what is in its image. One word of
-# an entrypoint has at most 256 characters (contract page, section 1.2). Behind -- stands a command, whatever its first
-# word: `start` for one is also a word of our own.
-_GUARD = (
-    f'[ -x {ENTRY} ] && exec {ENTRY} -- "$@"; echo "[sm-ssh] WARNING this image lacks the sm-ssh layer: no SSH" >&2; '
-    'exec "$@"'
-)
-PREFIX = ("/bin/sh", "-c", _GUARD, "sm-ssh")
+from sm_ssh_entry.contract import ENTRY, ENTRY_PREFIX
 
 
 def stripped(words: Sequence[Any] | None) -> list[Any]:
@@ -27,9 +17,9 @@ def stripped(words: Sequence[Any] | None) -> list[Any]:
     rest = [words] if words and isinstance(words, str) else list(words or [])
     # Comparing with a pipeline's variable makes a condition, which is true: only texts are compared.
     while True:
-        texts = [word if isinstance(word, str) else None for word in rest[: len(PREFIX)]]
-        if texts == list(PREFIX):
-            rest = rest[len(PREFIX) :]
+        texts = [word if isinstance(word, str) else None for word in rest[: len(ENTRY_PREFIX)]]
+        if texts == list(ENTRY_PREFIX):
+            rest = rest[len(ENTRY_PREFIX) :]
         elif texts[:1] == [ENTRY]:
             rest = rest[2:] if texts[1:2] == ["--"] else rest[1:]
         else:
@@ -43,4 +33,4 @@ def prefixed(words: Sequence[Any] | None) -> list[Any]:
         words: an entrypoint; None: there is none.
     """
     rest = stripped(words)
-    return [*PREFIX, *rest] if rest else []
+    return [*ENTRY_PREFIX, *rest] if rest else []

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sm_ssh_entry.sdk.entrypoint import ENTRY, PREFIX, prefixed, stripped
+from sm_ssh_entry.contract import ENTRY
+from sm_ssh_entry.contract import ENTRY_PREFIX as PREFIX
+from sm_ssh_entry.sdk.entrypoint import prefixed, stripped
 
 WORDS = ["sh", "-c", 'echo "$0 $1"; exit 7', "start", "a  b"]
 

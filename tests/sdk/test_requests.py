@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sm_ssh_entry.contract import ENTRY_PREFIX
 from sm_ssh_entry.errors import BadInput
-from sm_ssh_entry.sdk import enable_ssh, enabled, entrypoint
+from sm_ssh_entry.sdk import enable_ssh, enabled
 from sm_ssh_entry.sdk.members import snake
 
-PREFIX = list(entrypoint.PREFIX)
+PREFIX = list(ENTRY_PREFIX)
 ROLE = "arn:aws:iam::111122223333:role/service-role/Runner"
 QUIET: dict[str, Any] = {"owner": "AROA:me", "public_key": ""}
 JSON = st.recursive(

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sm_ssh_entry.sdk import entrypoint
+from sm_ssh_entry.contract import ENTRY_PREFIX
 from tests.sdk.environments import python
 
 HERE = Path(__file__).parent
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIZ7zUYP0fCzL1lXS7Z8n6mGmVJ4yEmpvYb1xX0n2j3k"
 OWNER = "AROAEXAMPLE:somebody"
 ROLE = "service-role/Runner"
-PREFIX = list(entrypoint.PREFIX)
+PREFIX = list(ENTRY_PREFIX)
 # What differs between two submissions of the same thing: times in names, and the keys of a remote function.
 _CHANCE = re.compile(
     r"\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-\d{3}|\d{14}|[0-9a-f]{64}|BEGIN PUBLIC KEY-+[^-]+|sagemaker_requirements_\w+"

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from sm_ssh_entry import compat
+from sm_ssh_entry.contract import ENTRY_PREFIX as PREFIX
 from sm_ssh_entry.plane.server import PlaneThread
-from sm_ssh_entry.sdk.entrypoint import PREFIX, stripped
+from sm_ssh_entry.sdk.entrypoint import stripped
 from tests.connect.world import Fleet
 from tests.sdk.environments import python
 
