@@ -95,7 +95,9 @@ class BucketMoves:
 
     async def _repeat(self, move: Callable[[], Awaitable[str]], file: OneFile) -> str:
         """Let the node try a few times: a single failure of a bucket is nothing unusual."""
-        for left in range(_TRIES - 1, -1, -1):
+        left = _TRIES
+        while True:
+            left -= 1
             try:
                 return await move()
             except SmSshError as error:
@@ -104,7 +106,6 @@ class BucketMoves:
                     raise failures.full(self._job.host, posixpath.dirname(file.copy.to)) from error
                 if not left:
                     raise
-        raise AssertionError  # pragma: no cover - the loop ends by itself
 
     def _count(self, count: int) -> None:
         self._job.tally.moved += count

@@ -18,8 +18,10 @@ def shown(text: str | bytes) -> str:
 
 def size(count: float) -> str:
     """Return a number of bytes as people read it; a megabyte is a million."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    for unit in ("kB", "MB"):
         count /= 1000
-    return ""  # pragma: no cover - the loop returns
+        if count < 1000:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:.1f} GB"

@@ -21,8 +21,6 @@ from sm_ssh_entry.plane.execution.order import JOBS, Order
 
 # The cli's, because the container's half that it lays out for jobs as processes is no room of the plane's.
 RUNNER = ("-I", "-m", "sm_ssh_entry.cli.local_runner")
-# A runner that the plane takes along has this long to remove its containers.
-LAST_SECONDS = 10.0
 
 
 class Desk:
