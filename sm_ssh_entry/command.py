@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,10 @@ DEVNULL = subprocess.DEVNULL
 PIPE = subprocess.PIPE
 STDOUT = subprocess.STDOUT
 Expired = subprocess.TimeoutExpired
+
+# A child that is told to end, and one that is made to, seconds.
+_TERM_SECONDS = 2.0
+_KILL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,45 @@ async def spawn_async(argv: Sequence[str | Path], **options: Any) -> asyncio.sub
         return await asyncio.create_subprocess_exec(*words, **options)
     except OSError as error:
         raise _missing(words[0], error) from error
+
+
+async def see_out(process: asyncio.subprocess.Process, patience: float) -> None:
+    """Wait for the end of a child whose standard input is closed; nothing of it is left behind, whatever happens.
+
+    What it still prints is read and dropped: asyncio tells of an end only once the pipes are empty. Nobody else may be
+    reading. A cancelled caller makes the child hurry and hears of the cancellation once it is gone.
+
+    Args:
+        process: the child.
+        patience: seconds, after which it is told to end, and soon after made to.
+    """
+    import asyncio
+
+    cancelled: asyncio.CancelledError | None = None
+    ending = asyncio.ensure_future(_over(process))
+    for push, seconds in ((None, patience), (process.terminate, _TERM_SECONDS), (process.kill, _KILL_SECONDS)):
+        if push is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                push()
+        try:
+            await asyncio.wait({ending}, timeout=seconds)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        if process.returncode is not None:
+            break
+    ending.cancel()
+    # asyncio has no public way to close a pipe that a grandchild keeps open.
+    process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _over(process: asyncio.subprocess.Process) -> None:
+    if process.stdout is not None:
+        with contextlib.suppress(OSError):
+            while await process.stdout.read(1 << 16):
+                pass
+    await process.wait()
 
 
 def _missing(program: str, error: OSError) -> ToolMissing:

@@ -56,7 +56,7 @@ def test_timeout_kills_the_child(tmp_path: Path) -> None:
 
 def test_spawn_gives_a_session_of_its_own_when_asked() -> None:
     child = command.spawn(["sh", "-c", "ps -o sid= -p $$"], stdout=command.PIPE, new_session=True)
-    out, _ = child.communicate(timeout=20)
+    out, _ = child.communicate(timeout=120)
     assert int(out) == child.pid
 
 

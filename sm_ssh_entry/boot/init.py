@@ -32,6 +32,9 @@ _STOP_GRACE = 30.0
 # A job with this command is there for its logins alone: that nobody wants one any more is its success.
 _PLACEHOLDER = "sm-wait"
 _IDLE_LOOK = 5.0
+# While nobody could come in yet, nobody is missed; but not for ever, should the set-up have died without a word.
+_SETTING_UP = (status.STARTING, status.REGISTERING)
+_SETTLED_WITHIN = 600.0
 
 
 def deliverable(pid: int, number: int, *, first: bool, proc: str = "/proc") -> bool:
@@ -83,7 +86,7 @@ class Init:
         self._deregister_at: float | None = None
         self._deregistering = 0
         self._deregistered = not asked.deregister_on_exit
-        self._used = time.monotonic()
+        self._began = self._used = time.monotonic()
         self._kill_at: float | None = None
         self._idled = False
         # What a rerun has told us.
@@ -177,7 +180,8 @@ class Init:
 
     def _look_for_people(self, now: float) -> None:
         found = status.read(self._paths)
-        if sessions.connected(int(found.get("port") or 0), int(found.get("services") or 0)):
+        setting_up = found.get("phase") in _SETTING_UP and now - self._began < _SETTLED_WITHIN
+        if setting_up or sessions.connected(int(found.get("port") or 0), int(found.get("services") or 0)):
             self._used = now
         elif now - self._used >= self._asked.idle_timeout:
             log.say(f"nobody has been connected for {self._asked.idle_timeout:g} s: ending the command")

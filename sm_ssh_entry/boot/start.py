@@ -21,7 +21,7 @@ from sm_ssh_entry.boot.settings import Settings
 from sm_ssh_entry.contract import Paths
 from sm_ssh_entry.errors import SetupFailed, SmSshError
 
-_SSHD_TIMEOUT = 10.0
+_SSHD_TIMEOUT = 30.0
 _UNKNOWN = context.Context("inference")
 
 

@@ -49,7 +49,7 @@ OWN = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
 # sun_path of unix(7) has 108 bytes, of macOS 104, the last one for NUL; ssh makes the socket under a name that is 17
 # longer. Hash of ours, a dash, ssh's %C (SHA-1 in hexadecimal).
 _LONGEST_FOLDER = 104 - 1 - 17 - len("/") - 10 - len("-") - 40
-_CHECK_SECONDS = 2.0
+_CHECK_SECONDS = 5.0
 # Forwards of a login that shares would outlive it, and its agent and display would be everybody's.
 _ALONE = frozenset("LRDWNfwAXYSOM")
 

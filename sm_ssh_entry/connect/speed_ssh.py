@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from sm_ssh_entry import command
 from sm_ssh_entry.connect import keys, speed, ssh_command
@@ -38,12 +37,7 @@ class SshProbe:
 
     async def close(self) -> None:
         """See ``speed.Probe``. ``ssh`` is told to end, so that it ends its ProxyCommand, which ends the session."""
-        if self._child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._child.terminate()
-        await self._child.wait()
-        if self._child.stdin is not None:
-            self._child.stdin.close()
+        await command.see_out(self._child, patience=0.0)
 
 
 async def open_probe(target: Target, reach: Reach, notes: Notes) -> speed.Probe:

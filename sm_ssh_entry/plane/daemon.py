@@ -29,7 +29,8 @@ DEFAULT_REGION = "us-east-1"
 DEFAULT_JOBS = "auto"
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
-_ASK_SECONDS = 5.0
+# A plane that is gone refuses at once; one that is there may be slow to answer on a busy machine.
+_ASK_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _LOCK_SECONDS = 1.0
 # How a daemon ends that finds another one in the folder; "up" then waits for that one.
@@ -125,6 +126,11 @@ def ask(state: State, method: str, route: str, params: dict[str, Any] | None = N
         )
         answer = connection.getresponse()
         found = json.loads(answer.read())
+    except TimeoutError as error:
+        raise PlaneDown(
+            f"the local control plane (process {state.pid}) did not answer within {_ASK_SECONDS:g} s",
+            hint=f"sm-ssh local down and sm-ssh local up start it anew; kill {state.pid} ends it",
+        ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise PlaneDown(f"no control plane answers at {state.url}", hint="sm-ssh local up starts one") from error
     finally:
@@ -200,7 +206,7 @@ def stop(where: Path) -> State | None:
         return None
     os.kill(state.pid, signal.SIGTERM)
     for _ in _until(STOP_SECONDS):
-        if running(where) is None and _is_free(where):
+        if _is_free(where) and running(where) is None:
             left = read(where)
             if left is not None and left.instance == state.instance:
                 # Windows ends a process without giving it time to tidy up.

@@ -57,7 +57,7 @@ class Container:
         self._started.append(process)
         return process
 
-    def run(self, *words: str, timeout: float = 30.0) -> subprocess.CompletedProcess[bytes]:
+    def run(self, *words: str, timeout: float = 120.0) -> subprocess.CompletedProcess[bytes]:
         """Run the stub with a command to its end, and to the end of everything that holds its output open."""
         process = self.spawn(*words)
         out, err = process.communicate(timeout=timeout)
@@ -73,7 +73,7 @@ class Container:
 
     def _program(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
         argv = [str(self.paths.bin / name), *words]
-        return subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=120, check=False)
 
     @property
     def status(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Container:
             return {}
         return found
 
-    def wait_phase(self, *phases: str, timeout: float = 15.0) -> dict[str, Any]:
+    def wait_phase(self, *phases: str, timeout: float = 120.0) -> dict[str, Any]:
         return wait_until(
             lambda: self.status if self.status.get("phase") in phases else {}, timeout, what=f"phase {phases}"
         )

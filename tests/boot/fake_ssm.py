@@ -20,6 +20,9 @@ class FakeSsm:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         # Answers to the next calls of an operation: (status, error code, message). When used up, it succeeds.
         self.failures: dict[str, list[tuple[int, str, str]]] = {}
+        # CreateActivation is answered once this is set.
+        self.ready = threading.Event()
+        self.ready.set()
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -52,6 +55,7 @@ class FakeSsm:
             status, code, message = failures.pop(0)
             return status, kind, json.dumps({"__type": code, "message": message}).encode()
         if operation == "CreateActivation":
+            self.ready.wait()
             made = {"ActivationId": "11111111-2222-3333-4444-555555555555", "ActivationCode": CODE}
             return 200, kind, json.dumps(made).encode()
         return 200, kind, b"{}"
@@ -60,6 +64,7 @@ class FakeSsm:
         return [request for name, request in self.calls if name == operation]
 
     def stop(self) -> None:
+        self.ready.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

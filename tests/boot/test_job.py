@@ -30,7 +30,7 @@ def test_sm_wait_stop_starts_the_command_in_the_same_process(container: Containe
     process = held(container, "sh", "-c", "echo $$; exit 7")
     assert container.sm_wait("list").stdout.startswith(f"[sm-ssh] process {process.pid} waits for up to ")
     assert container.sm_wait("stop").stdout == "[sm-ssh] released 1 waiting\n"
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert (int(out), process.returncode) == (process.pid, 7)
     assert b"sm-wait stop: starting the command" in err
 
@@ -48,7 +48,7 @@ def test_stop_while_held_does_not_start_the_command(container: Container, number
     services = container.status["services"]
     below = procfs.descendants(services, procfs.processes())
     process.send_signal(number)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     assert (out, process.returncode) == (b"", code)
     wait_until(lambda: not {services, *[one.pid for one in below]} & set(procfs.processes()), what="services end")
 
@@ -56,7 +56,7 @@ def test_stop_while_held_does_not_start_the_command(container: Container, number
 def test_failed_set_up_ends_the_wait_at_once(container: Container, ssm: FakeSsm) -> None:
     ssm.failures["CreateActivation"] = [DENIED]
     container.env["SSH_WAIT_TIME_SECONDS"] = "600"
-    done = container.run("sh", "-c", "exit 3", timeout=20)
+    done = container.run("sh", "-c", "exit 3", timeout=120)
     assert done.returncode == 3
     errors = [line for line in done.stderr.decode().splitlines() if "ERROR" in line]
     assert len(errors) == 1
@@ -97,7 +97,7 @@ def test_wrong_value_is_one_line_and_the_default(container: Container) -> None:
     container.env["SSH_WAIT_TIME_SECONDS"] = "abc"
     process = container.spawn("sh", "-c", "read _; exit 3", stdin=subprocess.PIPE)
     container.wait_phase("online")
-    _, err = process.communicate(b"\n", timeout=30)
+    _, err = process.communicate(b"\n", timeout=120)
     assert process.returncode == 3
     errors = [line for line in err.decode().splitlines() if "ERROR" in line]
     assert len(errors) == 1
@@ -115,7 +115,7 @@ def test_node_beyond_the_count_does_not_wait_and_runs_sshd_only(container: Conta
     found = container.wait_phase("sshd-only")
     assert found["rank"] == 9
     assert container.entry("health").returncode == 0
-    process.communicate(b"\n", timeout=20)
+    process.communicate(b"\n", timeout=120)
     assert process.returncode == 0
     assert ssm.calls == []
 
@@ -126,7 +126,7 @@ def test_services_that_die_end_the_wait(container: Container) -> None:
     below = procfs.descendants(services, procfs.processes())
     os.kill(services, signal.SIGKILL)
     try:
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
         assert process.returncode == 5
     finally:
         left = procfs.processes()

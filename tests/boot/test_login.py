@@ -61,7 +61,7 @@ class Login:
         self, *words: str, key: Path | None = None, options: tuple[str, ...] = (), stdin: bytes = b""
     ) -> subprocess.CompletedProcess[bytes]:
         argv = ["ssh", *self.options(key), "-p", str(self.port), *options, "127.0.0.1", *words]
-        return subprocess.run(argv, input=stdin, capture_output=True, timeout=60, check=False)
+        return subprocess.run(argv, input=stdin, capture_output=True, timeout=180, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_no_value_of_the_environment_is_in_a_log(container: Container, tmp_path:
     (tmp_path / "laptop").mkdir()
     login = Login(container, tmp_path / "laptop")
     assert login.ssh("true").returncode == 0
-    _, err = login.job.communicate(b"\n", timeout=30)
+    _, err = login.job.communicate(b"\n", timeout=120)
     logs = [err, *(file.read_bytes() for file in (login.container.paths.run / "log").iterdir())]
     secrets = [AWKWARD.split(b"\n")[1], b"do-not-log-this-secret", b"SeCrEtAcTiVaTiOnCoDe"]
     secrets.append(login.public(login.key).split()[1].encode())
@@ -157,12 +157,12 @@ def test_copies_files_both_ways(login: Login, tmp_path: Path) -> None:
     (tmp_path / "up").write_bytes(data)
     target = tmp_path / "there"
     common = [*login.options(), "-P", str(login.port)]
-    subprocess.run(["scp", *common, tmp_path / "up", f"127.0.0.1:{target}"], check=True, timeout=60)
+    subprocess.run(["scp", *common, tmp_path / "up", f"127.0.0.1:{target}"], check=True, timeout=180)
     assert target.read_bytes() == data
-    subprocess.run(["scp", "-O", *common, f"127.0.0.1:{target}", tmp_path / "old"], check=True, timeout=60)
+    subprocess.run(["scp", "-O", *common, f"127.0.0.1:{target}", tmp_path / "old"], check=True, timeout=180)
     assert (tmp_path / "old").read_bytes() == data
     batch = f"get {target} {tmp_path / 'down'}\n".encode()
-    subprocess.run(["sftp", "-b", "-", *common, "127.0.0.1"], input=batch, capture_output=True, check=True, timeout=60)
+    subprocess.run(["sftp", "-b", "-", *common, "127.0.0.1"], input=batch, capture_output=True, check=True, timeout=180)
     assert (tmp_path / "down").read_bytes() == data
 
 

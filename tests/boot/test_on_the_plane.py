@@ -55,14 +55,14 @@ def listed(ssm: Any, name: str) -> list[dict[str, Any]]:
 def test_node_is_online_found_by_its_tag_and_taken_out(node: Container, ssm: Any) -> None:
     node.env.update(TRAINING_JOB_NAME="on-the-plane", SSH_DEREGISTER_ON_EXIT="true")
     job = node.spawn("sh", "-c", "read _; exit 4", stdin=subprocess.PIPE)
-    found = node.wait_phase("online", timeout=40)
+    found = node.wait_phase("online", timeout=120)
     wait_until(lambda: [one["PingStatus"] for one in listed(ssm, "on-the-plane")] == ["Online"], 20)
     assert listed(ssm, "on-the-plane")[0]["InstanceId"] == found["node_id"]
     tags = ssm.list_tags_for_resource(ResourceType="ManagedInstance", ResourceId=found["node_id"])["TagList"]
     values = {tag["Key"]: tag["Value"] for tag in tags}
     assert values[contract.TAG_PORT] == str(found["port"])
     assert values[contract.TAG_HOST_KEY] == (node.paths.run / "ssh_host_ed25519_key.pub").read_text().strip()
-    _, err = job.communicate(b"\n", timeout=40)
+    _, err = job.communicate(b"\n", timeout=120)
     assert job.returncode == 4
     assert f"deregistered {found['node_id']}".encode() in err
     assert listed(ssm, "on-the-plane") == []
@@ -70,7 +70,7 @@ def test_node_is_online_found_by_its_tag_and_taken_out(node: Container, ssm: Any
 
 def test_key_push_by_run_command(node: Container, ssm: Any) -> None:
     node.spawn("sh", "-c", "read _", stdin=subprocess.PIPE)
-    found = node.wait_phase("online", timeout=40)
+    found = node.wait_phase("online", timeout=120)
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICQBkQllwvmwUZp639Fhlc9B/rSNw8heynR5TfdWahf/"
     entry = '"${SM_SSH_ROOT:-}/opt/sm-ssh/bin/sm-ssh-entry"'
     sent = ssm.send_command(
@@ -106,7 +106,7 @@ def test_faulty_plane_is_one_line_and_the_jobs_own_status(
         assert line.startswith("[sm-ssh] ERROR ")
         assert cause in line
         assert "(hint: " in line
-        _, rest = job.communicate(b"\n", timeout=30)
+        _, rest = job.communicate(b"\n", timeout=120)
         assert (job.returncode, rest) == (9, b"")
     finally:
         plane.reset()

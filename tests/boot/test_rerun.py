@@ -66,7 +66,7 @@ def again(container: Container, *words: str) -> subprocess.Popen[bytes]:
 
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     return process.returncode, out.decode(), err.decode()
 
 
@@ -211,7 +211,7 @@ class Holding:
         wait_until(lambda: self.deadline > self.begun + 1, 20)
         assert self.ends == []
         self.rerun.communicate()
-        self.thread.join(20)
+        self.thread.join(120)
         os.close(self.fifo)
         return self.ends[0]
 
@@ -264,7 +264,7 @@ def test_who_hangs_up_ends_the_rerun(container: Container) -> None:
     (run,) = [one.pid for one in procfs.descendants(other.pid, procfs.processes()) if one.parent == other.pid]
     # As sshd does where the laptop is gone: the far end of its output is closed.
     other.stdout.close()
-    other.wait(30)
+    other.wait(120)
     assert not Path(f"/proc/{run}").exists()
     assert other.returncode in (6, 128 + signal.SIGPIPE)
     assert not supervise.running(str(container.paths.run), orders.LOCK)
@@ -283,7 +283,7 @@ def test_a_command_that_does_not_hear_of_it_is_killed(container: Container) -> N
     assert other.stdout is not None
     assert other.stdout.readline() == b"up\n"
     other.stdout.close()
-    assert other.wait(30) == 137
+    assert other.wait(120) == 137
 
 
 def test_a_rerun_that_is_killed_leaves_no_command_behind(container: Container) -> None:

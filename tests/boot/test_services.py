@@ -25,7 +25,7 @@ print(hasattr(supervisor.xmlrpc, "SupervisorTransport"), "supervisor.http" in sy
 
 
 def test_what_is_left_out_can_be_imported_afterwards() -> None:
-    done = subprocess.run([sys.executable, "-I", "-c", LOAD], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-I", "-c", LOAD], capture_output=True, text=True, timeout=120, check=False)
     assert done.stderr == ""
     assert done.stdout.split() == ["False", "True", "True", "True", "True"]
 
@@ -56,7 +56,7 @@ child.stdout.readline()
 services.end_descendants()
 print([one.name for one in procfs.descendants(os.getpid(), procfs.processes())])
 """
-    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 

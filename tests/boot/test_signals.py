@@ -16,7 +16,7 @@ pipe = signals.SignalPipe(signals.STOPPING)
 
 def run(body: str) -> subprocess.CompletedProcess[str]:
     code = PROGRAM.format(body=body)
-    return subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_signals_arrive_as_numbers_and_ignored_ones_stay_ignored() -> None:

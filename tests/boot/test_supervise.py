@@ -29,7 +29,7 @@ input()
     assert process.stdout.readline() == "True\n"
     assert supervise.running(str(tmp_path))
     assert supervise.lock(str(tmp_path)) is None
-    process.communicate("\n", timeout=10)
+    process.communicate("\n", timeout=120)
     assert not supervise.running(str(tmp_path))
     assert not supervise.running(str(tmp_path / "none"))
 
@@ -38,10 +38,10 @@ def test_second_supervisor_leaves_at_once(container: Container, ssm: FakeSsm) ->
     process = container.spawn("sh", "-c", "read _", stdin=subprocess.PIPE)
     services = container.wait_phase("online")["services"]
     argv = [sys.executable, "-I", "-m", "sm_ssh_entry.boot.supervise"]
-    done = subprocess.run(argv, env=container.env, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(argv, env=container.env, capture_output=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert container.status["services"] == services
-    process.communicate(b"\n", timeout=30)
+    process.communicate(b"\n", timeout=120)
     assert len(ssm.asked("CreateActivation")) == 1
 
 

@@ -51,7 +51,7 @@ def test_where_nobody_waits_the_stub_has_it_kept(container: Container) -> None:
     done = subprocess.run([str(container.stub), "true"], env=container.env, capture_output=True, check=False)
     assert done.returncode == 0
     assert user_command.kept(container.paths) == found
-    job.communicate(b"\n", timeout=30)
+    job.communicate(b"\n", timeout=120)
     assert job.returncode == 3
 
 

@@ -25,7 +25,7 @@ def test_three_waiters_are_all_released(container: Container) -> None:
     assert container.sm_wait("list").stdout.count("waits for up to") == 3
     assert container.sm_wait("stop").stdout == "[sm-ssh] released 3 waiting\n"
     for process in processes:
-        process.communicate(timeout=10)
+        process.communicate(timeout=120)
         assert process.returncode == 0
     assert not list(container.paths.waiters.iterdir())
     assert container.sm_wait("list").stdout == "[sm-ssh] nothing is waiting\n"
@@ -36,7 +36,7 @@ def test_stop_before_anybody_waits_says_so(container: Container) -> None:
     assert (done.returncode, done.stdout) == (0, "[sm-ssh] nothing is waiting\n")
     # And it is not remembered: who waits later waits.
     process = start(container, "0.2")
-    process.communicate(timeout=10)
+    process.communicate(timeout=120)
     assert process.returncode == 0
 
 
@@ -57,7 +57,7 @@ def test_signalled_waiter_leaves_nothing(container: Container, number: int) -> N
     folder = str(container.paths.waiters)
     wait_until(lambda: waiters.waiting(folder))
     process.send_signal(number)
-    process.communicate(timeout=10)
+    process.communicate(timeout=120)
     assert process.returncode == 128 + number
     assert not list(container.paths.waiters.iterdir())
 

@@ -24,5 +24,5 @@ def on_a_terminal(*words: str, columns: int = 200) -> str:
     except OSError:  # Linux's way of saying that the last writer has gone
         pass
     os.close(ours)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     return seen.decode()

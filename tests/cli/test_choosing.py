@@ -30,7 +30,7 @@ def typed(keys: str, *words: str) -> tuple[int, str]:
         while piece := os.read(ours, 65536):
             seen += piece
     os.close(ours)
-    return process.wait(timeout=30), seen.decode()
+    return process.wait(timeout=120), seen.decode()
 
 
 @pytest.mark.usefixtures("laptop")

@@ -66,7 +66,7 @@ def test_completing_imports_no_command_that_is_not_typed(bare: Laptop) -> None:
     script = "import sys; from sm_ssh_entry.cli import main; main.main([]); print(*sys.modules, file=sys.stderr)"
     env = {**os.environ, VARIABLE: "bash_complete", "COMP_WORDS": "sm-ssh wait x", "COMP_CWORD": "2"}
     argv = [sys.executable, "-c", script]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=env, timeout=60)
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=env, timeout=180)
     loaded = set(done.stderr.split())
     assert "sm_ssh_entry.cli.nodes" in loaded
     assert not {"botocore", "rich", "sm_ssh_entry.cli.connect", "sm_ssh_entry.cli.logs"} & loaded

@@ -36,7 +36,7 @@ class Shell:
 
     def run(self, *argv: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            argv, env=self.environment | more, capture_output=True, text=True, check=False, timeout=90, cwd="/"
+            argv, env=self.environment | more, capture_output=True, text=True, check=False, timeout=270, cwd="/"
         )
 
     def local(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -158,7 +158,7 @@ def test_the_foreground_ends_with_ctrl_c(shell: Shell) -> None:
             wait_until((shell.folder / "plane.json").exists, 30, what="the plane to be up")
             assert shell.status()["region"] == "eu-west-1"
             child.send_signal(signal.SIGINT)
-            out, err = child.communicate(timeout=30)
+            out, err = child.communicate(timeout=120)
         finally:
             child.kill()
     assert (child.returncode, err) == (0, "")

@@ -63,7 +63,7 @@ def test_a_terminal_gets_colours_and_nothing_else(streams: Streams, laptop: Lapt
 
 
 def test_no_log_says_how_the_job_is(plane: PlaneThread, laptop: Laptop) -> None:
-    done = laptop.run("logs", JOB, timeout=90)  # every region is looked into before it says so
+    done = laptop.run("logs", JOB, timeout=270)  # every region is looked into before it says so
     assert done.returncode == 10
     assert "there is no training job j" in done.stderr
     status(plane, nodes=1)
@@ -93,7 +93,7 @@ def test_following_ends_with_the_job(
         status(plane, job_status="Completed")
         streams.write("j/algo-1-1700000000", [(1, "last")])
         assert process.stdout.read() == "last\n"
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=120) == 0
 
 
 def test_names_that_cannot_be(laptop: Laptop) -> None:

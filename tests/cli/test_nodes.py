@@ -111,7 +111,7 @@ def test_list_of_several_regions(fleet: Fleet, laptop: Laptop) -> None:
 
 def test_list_of_all_regions(fleet: Fleet, laptop: Laptop) -> None:
     there = fleet.add("there", region="ap-southeast-2")
-    done = laptop.run("list", "--all-regions", "--status", "online", "--output", "json", timeout=60)
+    done = laptop.run("list", "--all-regions", "--status", "online", "--output", "json", timeout=180)
     (found,) = json.loads(done.stdout)
     assert (found["node_id"], found["region"], done.stderr) == (there, "ap-southeast-2", "")
 
@@ -149,7 +149,7 @@ def test_list_is_there_as_it_comes(plane: PlaneThread, laptop: Laptop) -> None:
         assert all(listing.stdout.readline() for _ in range(3))
         listing.stdout.close()
         assert listing.stderr.read() == ""
-        assert listing.wait(timeout=30) != 0, "it ends with its reader"
+        assert listing.wait(timeout=120) != 0, "it ends with its reader"
 
 
 @pytest.mark.parametrize("form", ["sagemaker", "*.sagemaker"])
@@ -172,7 +172,7 @@ def test_list_in_a_region_that_is_none(laptop: Laptop) -> None:
 
 def test_wait_prints_the_id_and_tells_its_progress_apart(fleet: Fleet, laptop: Laptop) -> None:
     node_id = fleet.add("t")
-    done = laptop.run("wait", "t.training.sagemaker", "--timeout", "10")
+    done = laptop.run("wait", "t.training.sagemaker", "--timeout", "120")
     assert (done.returncode, done.stdout) == (0, node_id + "\n")
     assert done.stderr.strip().endswith(f"t.training.sagemaker: Online as {node_id}")
 

@@ -38,7 +38,7 @@ def test_refused(words: list[str]) -> None:
 def test_one_line_a_hint_and_a_status(module: str) -> None:
     words = ["start-proxy"] if module.endswith("main") else []
     argv = [sys.executable, "-m", module, *words, "my-job"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=180)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         "sm-ssh: 'my-job' is not a name that sm-ssh knows",
@@ -54,7 +54,7 @@ def test_a_login_waits_for_no_command_line_library() -> None:
         "from sm_ssh_entry import aws; aws.client('ssm', region='eu-west-1');"
         "print(*sys.modules)"
     )
-    loaded = set(subprocess.check_output([sys.executable, "-c", script], text=True, timeout=60).split())
+    loaded = set(subprocess.check_output([sys.executable, "-c", script], text=True, timeout=180).split())
     assert "sm_ssh_entry.connect.session" in loaded
     assert "botocore.client" in loaded
     assert not {"click", "rich", "boto3", "s3transfer", "aiohttp", "moto"} & loaded

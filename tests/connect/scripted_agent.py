@@ -56,12 +56,12 @@ class ScriptedAgent:
 
     def __enter__(self) -> ScriptedAgent:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(120)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=120)
         self._loop.close()
 
     # What a script does.
@@ -86,7 +86,7 @@ class ScriptedAgent:
             done.set()
 
         self._loop.call_soon_threadsafe(pause)
-        assert done.wait(10)
+        assert done.wait(120)
 
     async def close(self, output: str = "") -> None:
         """End the session as the service does: channel_closed to the client."""

@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 TARGET = names.parse("j.training.sagemaker")
 
 
-def wait(timeout: float = 20.0, progress: Callable[[str], None] = print) -> str:
+def wait(timeout: float = 120.0, progress: Callable[[str], None] = print) -> str:
     return arrival.wait(Access(), TARGET, timeout=timeout, progress=progress).node_id
 
 
@@ -53,7 +53,7 @@ def test_a_node_that_comes_while_its_job_gets_on(fleet: Fleet, laptop: Laptop, j
     job.append(Job("training job", "j", "InProgress", "Training"))
     wait_until(lambda: any("InProgress, Training" in line for line in lines))
     node_id = fleet.add("j")
-    thread.join(20)
+    thread.join(120)
     assert found == [node_id]
     assert len(lines) == len(set(lines)), "each state is told once"
 
@@ -145,7 +145,7 @@ def test_the_native_way_is_waited_for_and_says_once_what_is_missing(
 
     monkeypatch.setattr(places, "look", look)
     lines: list[str] = []
-    found = arrival.wait(Access(), TARGET, timeout=20, progress=lines.append, reach=Reach(via="native"))
+    found = arrival.wait(Access(), TARGET, timeout=120, progress=lines.append, reach=Reach(via="native"))
     assert found == there.node
     assert lines == ["there is no training job j", "remote debugging of training job j is off"]
 
@@ -159,4 +159,4 @@ def test_a_resource_that_sagemaker_cannot_be_asked_about_is_not_waited_for(
     monkeypatch.setattr(places, "look", look)
     target = names.parse("default.s.d-1.studio.sagemaker")
     with pytest.raises(NotFound, match="no space s"):
-        arrival.wait(Access(), target, timeout=20, progress=print, reach=Reach(via="native"))
+        arrival.wait(Access(), target, timeout=120, progress=print, reach=Reach(via="native"))

@@ -64,7 +64,7 @@ def recorded(sshd: Sshd, exchange: str, folder: Path) -> bytes:
         "IdentityFile=none",
     )
     argv = ["ssh", "-F", "none", *(word for option in options for word in ("-o", option)), "nobody@host", "true"]
-    subprocess.run(argv, capture_output=True, check=False, timeout=30)
+    subprocess.run(argv, capture_output=True, check=False, timeout=120)
     return noted.read_bytes()
 
 

@@ -62,7 +62,7 @@ def test_something_else_or_nothing_is_no_sshd(laptop: Laptop, said: bytes) -> No
 
 def test_waiting_for_an_sshd_that_starts_later(world: World) -> None:
     world.sshd.stop()
-    argv = [sys.executable, "-c", SCRIPT, "wait", NAME, "--for", "ssh", "--timeout", "60"]
+    argv = [sys.executable, "-c", SCRIPT, "wait", NAME, "--for", "ssh", "--timeout", "180"]
     try:
         with world.laptop.start(*argv) as process:
             assert process.stderr
@@ -71,7 +71,7 @@ def test_waiting_for_an_sshd_that_starts_later(world: World) -> None:
             world.sshd.start()
             assert process.stdout.read().decode().strip() == world.node.node_id
             assert b"its sshd answers as" in process.stderr.read()
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=120) == 0
     finally:
         world.sshd.stop()
         world.sshd.start()

@@ -142,7 +142,7 @@ def test_our_own_copy_reaches_it_with_several_sessions(world: World, tmp_path: P
     (tmp_path / "sent").mkdir()
     for number in range(5):
         (tmp_path / "sent" / str(number)).write_text(str(number) * 1000)
-    done = world.laptop.run("cp", str(tmp_path / "sent"), f"{USER}@{HIDDEN}:{tmp_path}/got", timeout=90)
+    done = world.laptop.run("cp", str(tmp_path / "sent"), f"{USER}@{HIDDEN}:{tmp_path}/got", timeout=270)
     assert done.returncode == 0, done.stderr
     assert sorted(path.read_text()[:1] for path in (tmp_path / "got").iterdir()) == list("01234")
 
@@ -218,7 +218,7 @@ def test_what_ends_us_ends_the_way(world: World) -> None:
     assert process.stdout.readline().startswith(b"SSH-2.0-")
     inner = wait_until(lambda: _children(process.pid), what="the inner ssh")
     process.terminate()
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=120) == 0
     wait_until(lambda: not any(_lives(pid) for pid in inner), what="the end of the inner ssh")
     for pipe in (process.stdin, process.stdout, process.stderr):
         assert pipe is not None

@@ -32,7 +32,7 @@ def agent(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
     yield path
     process.terminate()
-    process.wait(timeout=10)
+    process.wait(timeout=120)
     process.stdout.close()
 
 

@@ -229,7 +229,7 @@ def test_many_at_once(world: World) -> None:
     assert world.laptop.run("run", HOST, "--", "true").returncode == 0
 
     def login(number: int) -> str:
-        return world.laptop.run("run", HOST, "--", "echo", str(number), timeout=60).stdout
+        return world.laptop.run("run", HOST, "--", "echo", str(number), timeout=180).stdout
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(login, range(8))) == [f"{number}\n" for number in range(8)]

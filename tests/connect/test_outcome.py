@@ -22,7 +22,7 @@ LEAVE = (
 
 def leave(path: str, *, stderr: int) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-c", LEAVE, path]
-    return subprocess.run(argv, stderr=stderr, stdout=subprocess.PIPE, text=True, check=False, timeout=30)
+    return subprocess.run(argv, stderr=stderr, stdout=subprocess.PIPE, text=True, check=False, timeout=120)
 
 
 @pytest.mark.parametrize("name", ["outcome", ""])
@@ -107,5 +107,5 @@ def test_only_ssh_s_standard_error_is_written_to(home: Path, tmp_path: Path) -> 
     script = tmp_path / "script"
     script.write_text(LEAVE)
     line = f"{sys.executable} {script} '' 2>/dev/null; exit 0"
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, timeout=120)
     assert (done.stdout, done.stderr) == ("", "")

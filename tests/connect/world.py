@@ -83,11 +83,11 @@ class Laptop:
         """Our private folder."""
         return self.home / ".ssh" / "sm-ssh"
 
-    def run(self, *words: str, stdin: str = "", timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, stdin: str = "", timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run ``sm-ssh`` to its end."""
         return self.call([sys.executable, "-m", "sm_ssh_entry.cli.main", *words], stdin=stdin, timeout=timeout)
 
-    def call(self, argv: list[str], *, stdin: str = "", timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
+    def call(self, argv: list[str], *, stdin: str = "", timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run any program to its end."""
         return subprocess.run(
             argv,
@@ -176,7 +176,7 @@ class Sshd:
         """Stop it."""
         if self._process:
             self._process.terminate()
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=120)
             self._process = None
 
     def log(self) -> str:

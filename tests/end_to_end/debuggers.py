@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
-_SECONDS = 60.0
+_SECONDS = 180.0
 
 
 class DebugAdapterClient:

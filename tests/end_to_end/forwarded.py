@@ -57,7 +57,7 @@ def pages() -> Iterator[int]:
             yield int(server.server_address[1])
         finally:
             server.shutdown()
-            thread.join(timeout=10)
+            thread.join(timeout=120)
 
 
 @contextlib.contextmanager
@@ -82,7 +82,7 @@ def serving(serve: Serve, port: int = 0) -> Iterator[int]:
             yield int(server.server_address[1])
         finally:
             server.shutdown()
-            thread.join(timeout=10)
+            thread.join(timeout=120)
 
 
 def echo(connection: socket.socket) -> None:
@@ -99,7 +99,7 @@ def closed_port() -> int:
 
 def connect(port: int) -> socket.socket:
     """Connect to a forwarded port."""
-    return socket.create_connection(("127.0.0.1", port), timeout=30)
+    return socket.create_connection(("127.0.0.1", port), timeout=120)
 
 
 def read(connection: socket.socket, count: int) -> bytes:
@@ -133,7 +133,7 @@ class Forward:
     def end(self, number: int) -> int:
         """Send a signal and return the status."""
         self.process.send_signal(number)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=120)
 
 
 @contextlib.contextmanager
@@ -154,9 +154,9 @@ def forwarding(machine: Machine, *words: str, log: Path, env: Mapping[str, str] 
         if process.poll() is None:
             process.terminate()
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=120)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(timeout=10)
+            process.wait(timeout=120)
         if process.stdout is not None:
             process.stdout.close()

@@ -34,13 +34,13 @@ class Machine:
         self.jobs: list[Job] = []
 
     def run(
-        self, *words: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 60.0
+        self, *words: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 180.0
     ) -> subprocess.CompletedProcess[str]:
         """Run ``sm-ssh`` to its end."""
         return self.call([*SM_SSH, *words], env=env, stdin=stdin, timeout=timeout)
 
     def call(
-        self, argv: list[str], *, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 60.0
+        self, argv: list[str], *, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 180.0
     ) -> subprocess.CompletedProcess[str]:
         """Run any program to its end."""
         return subprocess.run(
@@ -108,7 +108,7 @@ class Job:
         """Everything printed so far."""
         return "".join(self._text)
 
-    def saw(self, pattern: str, timeout: float = 30.0) -> re.Match[str]:
+    def saw(self, pattern: str, timeout: float = 120.0) -> re.Match[str]:
         """Wait until the log matches, and return the match."""
 
         def match() -> re.Match[str] | None:
@@ -121,14 +121,14 @@ class Job:
 
     def online(self) -> str:
         """Wait until the node is Online and return its id."""
-        done = self.machine.run("wait", self.host, "--timeout", "30")
+        done = self.machine.run("wait", self.host, "--timeout", "120")
         assert done.returncode == 0, done.stderr + self.log
         return self.saw(r"Managed instance-id: (mi-[0-9a-f]{17})").group(1)
 
-    def end(self, timeout: float = 30.0) -> int:
+    def end(self, timeout: float = 120.0) -> int:
         """Wait for the job's end and return its status."""
         status = self.process.wait(timeout)
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=120)
         return status
 
     def kill(self) -> None:
@@ -137,10 +137,10 @@ class Job:
             if self.process.poll() is None:
                 self.process.send_signal(number)
         try:
-            self.process.wait(timeout=15)
+            self.process.wait(timeout=120)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(timeout=15)
+            self.process.wait(timeout=120)
 
 
 def fault(machine: Machine, **fields: object) -> None:
@@ -151,7 +151,7 @@ def fault(machine: Machine, **fields: object) -> None:
         data=json.dumps(fields).encode(),
         headers={"Authorization": f"Bearer {state['token']}"},
     )
-    urllib.request.urlopen(request, timeout=10).close()
+    urllib.request.urlopen(request, timeout=120).close()
 
 
 def processes(seen: Callable[[str, dict[str, str]], bool]) -> list[int]:

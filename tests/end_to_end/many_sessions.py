@@ -47,10 +47,10 @@ async def session(ssm: Any, node: str, port: str, *, polite: bool) -> bool:
             greeted.set()
 
     pumping = asyncio.create_task(pump.run(take))
-    await asyncio.wait_for(greeted.wait(), 30)
+    await asyncio.wait_for(greeted.wait(), 120)
     if polite:
         await pump.terminate()
-        await asyncio.wait_for(asyncio.shield(pumping), 30)
+        await asyncio.wait_for(asyncio.shield(pumping), 120)
     else:
         pumping.cancel()
         await asyncio.gather(pumping, return_exceptions=True)

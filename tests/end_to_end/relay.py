@@ -56,7 +56,7 @@ class Relay:
     def __exit__(self, *_: object) -> None:
         asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(20)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=20)
+        self._thread.join(timeout=120)
         self._loop.close()
 
     def cut(self) -> None:

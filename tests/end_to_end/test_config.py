@@ -70,7 +70,7 @@ def test_our_own_commands_know_an_alias_too(machine: Machine, desktop: dict[str,
     done = machine.run("cp", str(source), f"{ALIAS}:{there}", env=desktop)
     assert done.returncode == 0, done.stderr
     assert there.read_text() == "copied"
-    assert machine.run("wait", ALIAS, "--timeout", "20", env=desktop).returncode == 0
+    assert machine.run("wait", ALIAS, "--timeout", "120", env=desktop).returncode == 0
     done = machine.run("stop-waiting", ALIAS, env=desktop)
     assert done.returncode == 0, done.stderr
     assert "nothing is waiting" in done.stdout
@@ -173,7 +173,7 @@ def test_what_a_remote_ssh_ide_starts(machine: Machine, job: Job) -> None:
 
 def through_socks(proxy: int, port: int, data: bytes) -> bytes:
     """Send bytes through SOCKS 5 without a user (RFC 1928) and return the answer."""
-    with socket.create_connection(("127.0.0.1", proxy), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", proxy), timeout=120) as connection:
         stream = connection.makefile("rb")
         connection.sendall(b"\x05\x01\x00")
         assert stream.read(2) == b"\x05\x00"

@@ -124,7 +124,7 @@ def test_cut_twice_and_gone_on_with(machine: Machine, job: Job, long: Path, tmp_
         wait_until(grown(tmp_path, before + 6 * MIB), 60, what="a part of the copy")
         before = max(path.stat().st_blocks * 512 for path in tmp_path.glob(".*.sm-ssh-part"))
         copying.send_signal(number)
-        _, err = copying.communicate(timeout=60)
+        _, err = copying.communicate(timeout=180)
         assert copying.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL), err
         assert number != signal.SIGINT or "the same command goes on where it was" in err
         assert not (tmp_path / "copy").exists()
@@ -156,7 +156,7 @@ def test_a_source_that_has_changed_is_copied_anew(machine: Machine, job: Job, lo
     copying = start(machine, *words)
     wait_until(grown(tmp_path, 8 * MIB), 60, what="a part of the copy")
     copying.kill()
-    copying.communicate(timeout=60)
+    copying.communicate(timeout=180)
     source.write_bytes(os.urandom(8 * MIB))
     done = machine.run("cp", *words)
     assert done.returncode == 0, done.stderr
@@ -252,7 +252,7 @@ def test_nothing_is_left_in_the_bucket_after_a_failure(
     copying = start(machine, str(long), f"{job.host}:{tmp_path}/copy", "--via", "s3", "--bucket", BUCKET)
     wait_until(lambda: left_in(s3), 60, what="something in the bucket")
     copying.send_signal(signal.SIGINT)
-    _, err = copying.communicate(timeout=60)
+    _, err = copying.communicate(timeout=180)
     assert copying.returncode == 130, err
     assert left_in(s3) == []
     assert not (tmp_path / "copy").exists()

@@ -115,7 +115,7 @@ def test_from_an_edit_to_an_outcome(machine: Machine, held: tuple[Job, Path]) ->
 def test_each_node_has_its_own_and_who_is_gone_takes_it_along(machine: Machine) -> None:
     job = machine.job("gone", "true", options=("--wait", "900", "--nodes", "2"))
     job.online()
-    assert machine.run("wait", f"algo-2.{job.host}", "--timeout", "60").returncode == 0
+    assert machine.run("wait", f"algo-2.{job.host}", "--timeout", "180").returncode == 0
     here = "cat $SAGEMAKER_BASE_DIR/input/config/resourceconfig.json"
     done = machine.run("rerun", "--node", "algo-2", job.host, "--", here)
     assert json.loads(done.stdout)["current_host"] == "algo-2", done.stderr

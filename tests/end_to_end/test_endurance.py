@@ -114,10 +114,10 @@ class Conversation:
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=120)
         finally:
             self.process.kill()
-            self._thread.join(timeout=10)
+            self._thread.join(timeout=120)
             for pipe in (self.process.stdout, self.process.stderr):
                 assert pipe is not None
                 pipe.close()

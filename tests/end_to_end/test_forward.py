@@ -50,7 +50,7 @@ def sessions(machine: Machine, job: Job, state: str = "Active") -> list[str]:
 
 def get(port: int, name: str, size: int) -> bool:
     """Get a page over a connection of its own; return whether it is the right one."""
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=180)
     try:
         client.request("GET", f"/{size}/{name}")
         return hashlib.sha256(client.getresponse().read()).digest() == hashlib.sha256(content(name, size)).digest()
@@ -293,8 +293,8 @@ def test_plain_lines_for_scripts(machine: Machine, job: Job) -> None:
         with process.stdout as lines:
             here, there = lines.readline().rstrip("\n").split(" -> ")
             assert there == f"{job.host}:{port}"
-            with socket.create_connection(("127.0.0.1", int(here.rpartition(":")[2])), timeout=20) as one:
+            with socket.create_connection(("127.0.0.1", int(here.rpartition(":")[2])), timeout=120) as one:
                 one.sendall(b"x")
                 assert read(one, 1) == b"x"
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=20) == 130
+            assert process.wait(timeout=120) == 130

@@ -123,7 +123,7 @@ def login(machine: Machine, config: str, host: str, script: str) -> subprocess.C
 @pytest.mark.parametrize("one", KINDS, ids=title)
 def test_plain_ssh_reaches_the_container(machine: Machine, config: str, running: dict[str, Job], one: Kind) -> None:
     running[one.name].saw("Managed instance-id: mi-")
-    assert machine.run("wait", one.host, "--timeout", "30").returncode == 0
+    assert machine.run("wait", one.host, "--timeout", "120").returncode == 0
     done = login(machine, config, one.host, 'printf %s "$MARK"')
     assert (done.returncode, done.stdout) == (0, one.name), done.stderr
     assert status(machine, one) in {"InProgress", "InService"}

@@ -28,7 +28,7 @@ def test_connect_run_command_and_stop_waiting_by_their_old_names(machine: Machin
     done = machine.call([*OLD, "sm-local-ssh-training", "stop-waiting"])
     assert done.returncode == 0, done.stderr
     job.saw("it began")
-    assert job.end(timeout=60) == 0
+    assert job.end(timeout=180) == 0
 
 
 def test_deregistration_by_its_old_name_says_what_would_go(machine: Machine) -> None:

@@ -94,7 +94,7 @@ class Open:
     def end(self) -> int:
         """Press Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=120)
 
 
 def text_of(path: Path) -> str:
@@ -103,7 +103,7 @@ def text_of(path: Path) -> str:
 
 
 def get(link: str) -> list[str]:
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(link, timeout=30) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(link, timeout=120) as answer:
         found = json.loads(answer.read())
         assert isinstance(found, list)
         return found

@@ -145,7 +145,7 @@ def test_a_new_node_of_the_same_name_is_the_one_that_is_reached(machine: Machine
     second = machine.job("reborn", "sleep", "600", options=("--env", "LIFE=two"))
     # The first one may still count as Online for a moment, and would do for wait.
     node = second.saw(r"Managed instance-id: (mi-[0-9a-f]{17})", 60).group(1)
-    wait = ("wait", second.host, "--timeout", "30")
+    wait = ("wait", second.host, "--timeout", "120")
     wait_until(lambda: machine.run(*wait).stdout.strip() == node, 60, every=0.5, what="the second node")
     done = ssh(machine, first.host, "echo $LIFE")
     assert (done.returncode, done.stdout) == (0, "two\n"), done.stderr
@@ -196,7 +196,7 @@ def terminal(machine: Machine, *words: str, typed: str = "") -> tuple[int, str]:
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     os.write(ours, typed.encode())
-    status = process.wait(timeout=30)
+    status = process.wait(timeout=120)
     wait_until(lambda: not reader.is_alive() or b"".join(screen), 5)
     os.close(ours)
     return status, b"".join(screen).decode(errors="replace")

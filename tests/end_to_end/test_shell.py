@@ -214,7 +214,7 @@ def test_a_reader_that_goes_away_ends_it(machine: Machine, job: Job) -> None:
     assert process.stdin is not None
     assert process.stdout.read(4).replace(b"\r", b"")[:2] == b"y\n"
     process.stdout.close()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=120) == 0
     process.stdin.close()
     wait_until(lambda: sessions(machine) == 0, every=0.2, what="no session on the plane")
 

@@ -130,7 +130,7 @@ def local(plane: PlaneThread, folder: Path) -> Local:
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         argv = [*SM_SSH, "local", *words]
-        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=180)
 
     return run
 

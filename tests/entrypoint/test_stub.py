@@ -79,26 +79,26 @@ def test_environment_and_arguments_reach_the_command_unchanged(container: Contai
     given[b"PYTHONPATH"] = b"/nowhere"
     given[b"PYTHONHOME"] = b"/nowhere"
     words = ["env", "-0"]
-    done = subprocess.run([container.stub, *words], env=given, capture_output=True, timeout=30, check=False)
+    done = subprocess.run([container.stub, *words], env=given, capture_output=True, timeout=120, check=False)
     seen = dict(entry.partition(b"=")[::2] for entry in done.stdout.split(b"\0") if entry)
     assert seen == given
     script = 'for word in "$@"; do printf "%s\\0" "$word"; done'
     arguments = [b"a b", b"", b"*", b"$HOME", AWKWARD]
     argv = [os.fsencode(container.stub), b"sh", b"-c", script.encode(), b"sh", *arguments]
-    done = subprocess.run(argv, env=given, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(argv, env=given, capture_output=True, timeout=120, check=False)
     assert done.stdout.split(b"\0")[:-1] == arguments
 
 
 def test_exec_keeps_the_process_id(container: Container, mode: str) -> None:
     process = container.spawn("sh", "-c", "echo $$ $PPID; exit 0")
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     own, parent = (int(word) for word in out.split())
     assert (parent if mode == "init" else own) == process.pid
 
 
 def test_standard_streams_are_the_commands(container: Container, mode: str) -> None:
     process = container.spawn("sh", "-c", "cat; echo err >&2", stdin=subprocess.PIPE)
-    out, err = process.communicate(b"through stdin\n", timeout=30)
+    out, err = process.communicate(b"through stdin\n", timeout=120)
     assert out == b"through stdin\n"
     ours = [line for line in err.splitlines() if not line.startswith(b"[sm-ssh] ")]
     assert ours == [b"err"]
@@ -116,7 +116,7 @@ def test_open_descriptors_are_the_commands_alone(container: Container, mode: str
     held = procfs.descendants(int(container.status.get("services", 0)), procfs.processes()) if mode != "off" else []
     pipe = f"pipe:[{os.fstat(reading).st_ino}]"
     assert not [one for one in held if pipe in _descriptors(one.pid)]
-    process.communicate(b"\n", timeout=30)
+    process.communicate(b"\n", timeout=120)
     # Nobody else holds the other end: the reader sees the end with the command's.
     assert os.read(reading, 64) == b""
     os.close(reading)
@@ -135,7 +135,7 @@ def test_no_child_of_ours_belongs_to_the_command(container: Container, mode: str
     process.stdout.readline()
     if mode != "off":
         container.wait_phase("online")
-    out, _ = process.communicate(b"\n", timeout=30)
+    out, _ = process.communicate(b"\n", timeout=120)
     # The shell's only child is cat itself.
     assert len(out.split()) == 1
 
@@ -146,7 +146,7 @@ def test_off_starts_no_process(container: Container, tmp_path: Path) -> None:
     container.env["START_SSH"] = "false"
     trace = tmp_path / "trace"
     argv = ["strace", "-f", "-qq", "-e", "trace=process", "-o", str(trace), str(container.stub), "true"]
-    done = subprocess.run(argv, env=container.env, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(argv, env=container.env, capture_output=True, timeout=120, check=False)
     if done.returncode and b"ptrace" in done.stderr:
         pytest.skip("strace may not trace here")
     assert done.returncode == 0
@@ -187,11 +187,11 @@ def test_standing_first_on_path_it_runs_the_next_of_that_name(container: Contain
     own.chmod(0o755)
     container.env["PATH"] = f"{first}:{second}:/usr/bin:/bin"
     done = subprocess.run(
-        [str(first / name), "a", "b"], env=container.env, capture_output=True, timeout=30, check=False
+        [str(first / name), "a", "b"], env=container.env, capture_output=True, timeout=120, check=False
     )
     assert (done.stdout, done.returncode) == (b"own a b\n", 9)
     own.unlink()
-    done = subprocess.run([str(first / name)], env=container.env, capture_output=True, timeout=30, check=False)
+    done = subprocess.run([str(first / name)], env=container.env, capture_output=True, timeout=120, check=False)
     assert done.returncode == 127
 
 
@@ -220,7 +220,7 @@ def test_log_goes_to_stdout_on_request(container: Container) -> None:
     container.env["SSH_LOG_TO_STDOUT"] = "true"
     process = container.spawn("sh", "-c", "read _", stdin=subprocess.PIPE)
     container.wait_phase("online")
-    out, err = process.communicate(b"\n", timeout=30)
+    out, err = process.communicate(b"\n", timeout=120)
     assert b"Successfully registered the instance with AWS SSM" in out
     assert err == b""
 
@@ -230,7 +230,7 @@ def test_stub_within_a_stub_starts_and_holds_once(container: Container, ssm: Fak
     process = container.spawn(str(container.stub), "sh", "-c", "echo ran; exit 4")
     wait_until(lambda: container.status.get("job") == "waiting")
     assert container.sm_wait("stop").stdout == "[sm-ssh] released 1 waiting\n"
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     assert (out, process.returncode) == (b"ran\n", 4)
     assert len(ssm.asked("CreateActivation")) == 1
 
@@ -240,7 +240,7 @@ def test_services_end_with_the_command(container: Container) -> None:
     services = container.wait_phase("online")["services"]
     below = procfs.descendants(services, procfs.processes())
     assert len(below) >= 2
-    process.communicate(b"\n", timeout=30)
+    process.communicate(b"\n", timeout=120)
     wait_until(lambda: container.status.get("phase") == "stopped")
     left = procfs.processes()
     assert not [process for process in below if process.pid in left and left[process.pid].started == process.started]

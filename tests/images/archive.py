@@ -45,7 +45,7 @@ class Key:
 
     def close(self) -> None:
         """End gpg's agent, which would stay as long as its folder does."""
-        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=True, timeout=60)
+        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=True, timeout=180)
 
     def clear_sign(self, text: str) -> bytes:
         return gpg(self.home, "--clearsign", "--digest-algo", "SHA512", stdin=text.encode())

@@ -77,7 +77,7 @@ def publisher() -> Iterator[Publisher]:
                 fault = queue.popleft() if queue and body else Fault()
             try:
                 if site.together and body:
-                    site.together.wait(20)
+                    site.together.wait(120)
                 self._send(fault, body=body)
             finally:
                 with site.lock:
@@ -112,7 +112,7 @@ def publisher() -> Iterator[Publisher]:
             if fault.cut >= 0:
                 self.wfile.flush()
                 if fault.hold:
-                    fault.hold.wait(30)
+                    fault.hold.wait(120)
                 self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there

@@ -65,7 +65,7 @@ def listed(*words: str, **env: str) -> dict[str, Any]:
         pytest.skip("no docker client with buildx is installed")
     clean = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     command = ["docker", "buildx", "bake", "--print", *words]
-    done = subprocess.run(command, cwd=ROOT, env=clean | env, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env=clean | env, capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)["target"]
     return found

@@ -61,7 +61,7 @@ def said(words: tuple[str, ...], programs: Path) -> tuple[int, str]:
     stub = str(layout.source() / "sm-ssh-entry")
     env = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": "/home/of a job"}
     argv = [stub if word == STUB else word for word in words]
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=120)
     return done.returncode, done.stdout
 
 

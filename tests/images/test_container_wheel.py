@@ -115,7 +115,7 @@ def test_pip_installs_it_and_its_command_line_runs(tmp_path: Path) -> None:
         "layout.install(sys.argv[1])\nentry.main(['--version'])\n"
     )
     argv = [sys.executable, "-I", "-c", script, str(tmp_path / "root")]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         str(tmp_path / "site" / "sm_ssh_entry" / "__init__.py"),

@@ -21,7 +21,7 @@ FILES = {
 
 
 def dpkg_deb(*words: str | Path) -> str:
-    return subprocess.run(["dpkg-deb", *words], capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(["dpkg-deb", *words], capture_output=True, text=True, check=True, timeout=180).stdout
 
 
 @pytest.fixture

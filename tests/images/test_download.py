@@ -110,7 +110,7 @@ def test_the_next_run_goes_on_where_this_one_was_stopped(site: Publisher, tmp_pa
     wait_until(lambda: heard.most.get("x/a.bin") == 200_000)
     stopped.stop.set()
     held.set()
-    thread.join(20)
+    thread.join(120)
     assert [type(error) for error in errors] == [Stopped]
     assert left(tmp_path) == ["a.bin.part"]
     download(site, tmp_path, heard).run()
@@ -238,7 +238,7 @@ def test_what_came_before_the_disk_was_full_stays_and_the_next_run_goes_on(
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 
     root = Path(__file__).parents[2]
-    done = subprocess.run(argv, preexec_fn=limit, capture_output=True, text=True, check=False, timeout=60, cwd=root)
+    done = subprocess.run(argv, preexec_fn=limit, capture_output=True, text=True, check=False, timeout=180, cwd=root)
     assert (done.returncode, done.stdout) == (30, f"no space left for {tmp_path}/x/a.bin\n"), done.stderr
     assert left(tmp_path) == ["a.bin.part"]
     kept = (tmp_path / "x" / "a.bin.part").stat().st_size

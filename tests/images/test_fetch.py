@@ -16,7 +16,7 @@ from tests.images.user import AGENT, CLI, OFFICIAL, PURE, World
 
 def sums_hold(folder: Path) -> bool:
     argv = ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]
-    return subprocess.run(argv, cwd=folder, check=False, timeout=60).returncode == 0
+    return subprocess.run(argv, cwd=folder, check=False, timeout=180).returncode == 0
 
 
 def test_the_first_fetch_brings_all_and_locks_it(world: World, shipped: Path) -> None:

@@ -55,7 +55,7 @@ def test_an_installed_wheel_brings_all_that_a_build_takes_and_nothing_fetched(tm
         "sys.exit(root.run(['image', 'fetch', '--help']))\n"
     )
     argv = [sys.executable, "-P", "-c", script] if sys.version_info >= (3, 11) else [sys.executable, "-c", script]
-    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == str(tmp_path / "site" / "sm_ssh_entry" / "image_files")
     assert "Usage: sm-ssh image fetch" in done.stdout

@@ -61,7 +61,7 @@ def test_its_program_finds_what_is_compiled_for_the_python_that_runs_it(tmp_path
     script.write_text(
         script.read_text().replace("sys.exit(main())", "import rigid, stable\nprint(rigid.HERE, stable.HERE)")
     )
-    done = subprocess.run([sys.executable, "-I", script], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-I", script], capture_output=True, text=True, check=False, timeout=180)
     assert (done.stdout, done.stderr) == ("ours for all\n", "")
 
 

@@ -24,7 +24,7 @@ def put(folder: Path, **contents: str) -> dict[str, str]:
 
 def check(folder: Path) -> subprocess.CompletedProcess[str]:
     argv = ["sha256sum", "--check", "--strict", "--quiet", sums.NAME]
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_sha256sum_finds_all_good_and_names_one_flipped_byte(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ class User:
         """Run ``sm-ssh image``."""
         env = {"PATH": str(self._bin), "HOME": str(self._bin), "LC_ALL": os.environ.get("LC_ALL", "C.UTF-8")}
         argv = [sys.executable, "-m", "sm_ssh_entry.cli.main", "image", *words]
-        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=180)
 
     def wrap(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Wrap the image, with the artifacts of this test."""

@@ -22,7 +22,7 @@ CALL = "from sagemaker_ssh_helper import setup_and_start_ssh; setup_and_start_ss
 
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     return process.returncode, out.decode(), err.decode()
 
 

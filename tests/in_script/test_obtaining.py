@@ -57,7 +57,7 @@ def obtain(kit: Path, folder: Path, how: str, lock: str = "", **variables: str) 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr

@@ -90,7 +90,7 @@ for name, module in sorted(sys.modules.items()):
 """
     folder = staging.stage(staging.OLD, cache=cache)
     words = [sys.executable, "-S", "-B", "-I", "-c", f"import sys; sys.path.append({str(folder.parent)!r}){code}"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     kit = folder / "sm_ssh_entry"
     loaded = {str(Path(line).relative_to(kit)) for line in done.stdout.split() if line != str(folder / "__init__.py")}

@@ -78,7 +78,7 @@ def test_where_ssh_is_off_the_time_counts_from_the_start(tmp_path: Path, capsys:
 
 def test_placeholder_ends_by_itself_when_nobody_comes(container: Container, script: Script) -> None:
     job = script("train_placeholder.py", PATIENCE="1", PAUSE="0.1", SSH_WAIT_TIME_SECONDS="1")
-    assert job.wait(40) == 0
+    assert job.wait(120) == 0
     assert job.stdout is not None
     assert job.stdout.read() == b"nobody is here any more\n"
     found = json.loads(container.entry("status", "--output", "json").stdout)["sessions"]

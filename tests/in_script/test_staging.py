@@ -60,7 +60,7 @@ def test_new_scripts_have_the_package_by_its_own_name(cache: Path) -> None:
     folder = staging.stage("sm_ssh_entry", cache=cache)
     code = "from sm_ssh_entry.in_script import setup_and_start_ssh; print(setup_and_start_ssh.__module__)"
     words = [sys.executable, "-S", "-B", "-I", "-c", f"import sys; sys.path.append({str(folder.parent)!r}); {code}"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert (done.stdout, done.stderr) == ("sm_ssh_entry.in_script\n", "")
 
 

@@ -65,7 +65,7 @@ def post(url: str, target: str, body: bytes | dict[str, Any], signer: Any = None
     if signer is not None:
         signer.add_auth(request)
     where = urlsplit(url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=120)
     try:
         connection.request("POST", "/", data, dict(request.headers.items()))
         answer = connection.getresponse()

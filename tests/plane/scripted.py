@@ -30,7 +30,7 @@ from sm_ssh_entry.wire.openers import OpenAgentChannel, OpenClientChannel, OpenC
 from sm_ssh_entry.wire.payloads import Acknowledge, ChannelClosed
 
 REGION = "us-east-1"
-LIMIT = 10.0
+LIMIT = 120.0
 
 
 @functools.lru_cache

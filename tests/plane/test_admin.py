@@ -15,7 +15,7 @@ from tests.plane.agent_calls import register
 
 def ask(thread: PlaneThread, method: str, route: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
     where = urlsplit(thread.url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=120)
     try:
         headers = {"Authorization": f"Bearer {thread.plane.token if token is None else token}"}
         data = body if isinstance(body, bytes) else json.dumps(body)

@@ -156,7 +156,7 @@ def test_the_working_folder_cannot_shadow_a_module(where: Path, monkeypatch: pyt
 def test_sigterm_closes_the_sockets_in_order(where: Path) -> None:
     """A connection that a client keeps open does not keep the plane."""
     state = daemon.start(where)
-    connection = http.client.HTTPConnection("127.0.0.1", int(state.url.rpartition(":")[2]), timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", int(state.url.rpartition(":")[2]), timeout=120)
     connection.request("GET", "/_sm-ssh/status")
     assert connection.getresponse().read()
     os.kill(state.pid, signal.SIGTERM)

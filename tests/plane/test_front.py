@@ -103,7 +103,7 @@ def test_a_handler_that_fails_is_one_answer_and_one_line(
 
 def test_a_body_larger_than_any_call_is_refused(shared_plane: PlaneThread) -> None:
     where = urlsplit(shared_plane.url)
-    with socket.create_connection((where.hostname, where.port or 0), timeout=10) as peer:
+    with socket.create_connection((where.hostname, where.port or 0), timeout=120) as peer:
         head = "POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: AmazonSSM.CreateActivation\r\n"
         peer.sendall(f"{head}Content-Length: {1 << 40}\r\n\r\n".encode())
         assert b" 413 " in peer.recv(4096).split(b"\r\n")[0]
@@ -120,7 +120,7 @@ def test_fuzz_raw_bytes_at_the_port(shared_plane: PlaneThread, ssm: Any) -> None
             data[place : place + chance.randrange(3)] = chance.randbytes(chance.randrange(3))
         if number % 3 == 0:
             data = bytearray(chance.randbytes(chance.randrange(1, 200)))
-        with socket.create_connection((where.hostname, where.port or 0), timeout=10) as peer:
+        with socket.create_connection((where.hostname, where.port or 0), timeout=120) as peer:
             peer.sendall(bytes(data))
             peer.shutdown(socket.SHUT_WR)
             answer = peer.recv(65536)

@@ -111,7 +111,7 @@ def test_a_channel_answers_pings_and_is_not_compressed(plane: PlaneThread, node:
         control = await node.open_control()
         assert control.response is not None
         assert "Sec-WebSocket-Extensions" not in control.response.headers
-        await asyncio.wait_for(await control.ping(b"keepalive"), 10)
+        await asyncio.wait_for(await control.ping(b"keepalive"), 120)
         assert attached(plane, node)
         await node.leave()
         await eventually(lambda: not attached(plane, node))
@@ -218,7 +218,7 @@ def test_no_token_of_a_session_opens_the_other_end_or_twice(node: Node) -> None:
         assert await refused(await node.dial(path, stranger))
         right = await node.dial(path, agent_opener)
         assert await refused(await node.dial(path, agent_opener))
-        await asyncio.wait_for(await right.ping(), 10)
+        await asyncio.wait_for(await right.ping(), 120)
         await session.leave()
 
     asyncio.run(scenario())

@@ -19,7 +19,7 @@ def test_moto_makes_up_an_answer_where_nothing_runs(client: ClientMaker) -> None
 
 def test_nobody_invokes_unsigned(shared_plane: PlaneThread) -> None:
     request = urllib.request.Request(f"{shared_plane.url}/endpoints/nothing/invocations", data=b"{}")
-    with pytest.raises(urllib.error.HTTPError) as caught, urllib.request.urlopen(request, timeout=10):
+    with pytest.raises(urllib.error.HTTPError) as caught, urllib.request.urlopen(request, timeout=120):
         pass
     with caught.value as error:
         assert error.code in (400, 403)

@@ -76,7 +76,7 @@ def test_the_certificate_is_good_for_the_name_too(
     port = urlsplit(urls["tls_url"]).port or 0
     for name in (NETWORK_NAME, address):
         with (
-            socket.create_connection((address, port), timeout=10) as plain,
+            socket.create_connection((address, port), timeout=120) as plain,
             trusting.wrap_socket(plain, server_hostname=name) as tls,
         ):
             assert tls.version() in ("TLSv1.2", "TLSv1.3")
@@ -101,7 +101,7 @@ def test_own_routes_are_refused_there_even_with_the_token(
     client = ssm(shared_plane, shared_plane.url)
     client.create_activation(IamRole="Nodes")
     where = urlsplit(urls["url"])
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=120)
     given = {"Authorization": f"Bearer {shared_plane.plane.token}"} if token else {}
     connection.request(method, path, "{}", given)
     answer = connection.getresponse()
@@ -122,7 +122,7 @@ def test_closed_means_closed_for_who_is_connected_too(
     shared_plane: PlaneThread, urls: dict[str, str], address: str
 ) -> None:
     where = urlsplit(urls["url"])
-    with socket.create_connection((address, where.port or 0), timeout=10) as connected:
+    with socket.create_connection((address, where.port or 0), timeout=120) as connected:
         connected.sendall(b"GET /_sm-ssh/status HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connected.recv(12) == b"HTTP/1.1 403"
         assert ask(shared_plane, "POST", "unlisten", {"address": address}) == (200, {"closed": True})
@@ -132,7 +132,7 @@ def test_closed_means_closed_for_who_is_connected_too(
         except ConnectionResetError:
             pass
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((address, where.port or 0), timeout=10)
+        socket.create_connection((address, where.port or 0), timeout=120)
     assert ask(shared_plane, "GET", "status")[1]["listeners"] == []
     assert ask(shared_plane, "POST", "unlisten", {"address": address}) == (200, {"closed": False})
 
@@ -163,4 +163,4 @@ def test_they_go_with_the_plane(address: str) -> None:
     with PlaneThread() as thread:
         port = urlsplit(ask(thread, "POST", "listen", {"address": address})[1]["url"]).port or 0
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((address, port), timeout=10)
+        socket.create_connection((address, port), timeout=120)

@@ -25,7 +25,7 @@ def code_of(raised: pytest.ExceptionInfo[ClientError]) -> str:
 
 def get(url: str, cafile: str | None = None) -> bytes:
     context = ssl.create_default_context(cafile=cafile) if cafile else None
-    with urllib.request.urlopen(url, context=context, timeout=30) as answer:
+    with urllib.request.urlopen(url, context=context, timeout=120) as answer:
         return bytes(answer.read())
 
 

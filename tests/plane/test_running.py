@@ -109,5 +109,5 @@ def test_signals_are_requests_and_mean_what_they_did_before_afterwards(number: s
     before = signal.getsignal(number)
     with stop_requests() as happened:
         os.kill(os.getpid(), number)
-        assert happened.get(timeout=10) is None
+        assert happened.get(timeout=120) is None
     assert signal.getsignal(number) is before

@@ -16,7 +16,7 @@ def shown(*chunks: bytes, prefix: str = "algo-1 | ", out: IO[bytes] | None = Non
     for chunk in chunks:
         os.write(write_end, chunk)
     os.close(write_end)
-    thread.join(timeout=10)
+    thread.join(timeout=120)
     assert not thread.is_alive()
     return sink.getvalue() if isinstance(sink, io.BytesIO) else b""
 

@@ -19,7 +19,7 @@ from sm_ssh_entry.wire.events import DataReceived, Event, HandshakeCompleted
 from sm_ssh_entry.wire.message import MAX_FRAME_BYTES
 from sm_ssh_entry.wire.relay import Relay, Routed, Side
 
-TIMEOUT = 30.0
+TIMEOUT = 120.0
 
 
 class Service:

@@ -22,7 +22,7 @@ def test_in_order_and_until_the_end_of_the_session() -> None:
         running = asyncio.create_task(delivery.run(seen.append))
         await asyncio.sleep(0)
         delivery.put([ChannelClosed("bye"), data(b"never")])
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 120)
         assert seen == [data(b"a"), Paused(), ChannelClosed("bye")]
         assert progress == [1, 2]
         assert delivery.closed_by_service
@@ -44,7 +44,7 @@ def test_one_at_a_time() -> None:
         delivery = Delivery(lambda: None)
         delivery.put([Paused()] * 20)
         delivery.finish()
-        await asyncio.wait_for(delivery.run(on_event), 5)
+        await asyncio.wait_for(delivery.run(on_event), 120)
 
     asyncio.run(test())
 
@@ -60,7 +60,7 @@ def test_finishing_delivers_the_rest_and_stopping_does_not(call: str, expected: 
             getattr(delivery, call)()
 
         delivery.put([Paused()] * 3)
-        await asyncio.wait_for(delivery.run(on_event), 5)
+        await asyncio.wait_for(delivery.run(on_event), 120)
         assert len(seen) == expected
 
     asyncio.run(test())

@@ -29,7 +29,7 @@ def against(handler: Handler, client: Callable[[str], Awaitable[None]], **option
         async with serve(handler, "127.0.0.1", 0, **options) as server:
             port = next(iter(server.sockets)).getsockname()[1]
             scheme = "wss" if "ssl" in options else "ws"
-            await asyncio.wait_for(client(f"{scheme}://127.0.0.1:{port}/v1/data-channel/s?role=publish_subscribe"), 20)
+            await asyncio.wait_for(client(f"{scheme}://127.0.0.1:{port}/v1/data-channel/s?role=publish_subscribe"), 120)
 
     asyncio.run(main())
 

@@ -17,7 +17,7 @@ WORDS = ["sh", "-c", 'echo "$0 $1"; exit 7', "start", "a  b"]
 
 def test_an_image_without_the_layer_runs_the_job_and_says_so() -> None:
     assert not Path(ENTRY).exists()
-    done = subprocess.run(prefixed(WORDS), check=False, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(prefixed(WORDS), check=False, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (7, "start a  b\n")
     assert done.stderr == "[sm-ssh] WARNING this image lacks the sm-ssh layer: no SSH\n"
 
@@ -28,7 +28,7 @@ def test_with_the_layer_its_entrypoint_gets_every_word(tmp_path: Path) -> None:
     entry.chmod(0o755)
     words = [word.replace(ENTRY, str(entry)) for word in prefixed(WORDS)]
     child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
-    said, _ = child.communicate(timeout=30)
+    said, _ = child.communicate(timeout=120)
     # In the place of the shell: the container's first process is ours.
     assert said.splitlines() == [str(child.pid), "--", *WORDS]
 

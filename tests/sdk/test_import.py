@@ -32,7 +32,7 @@ def told(interpreter: str, folder: Path, before: str = "") -> tuple[list[str], l
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     assert done.returncode == 0, done.stderr
     imported, used = json.loads(done.stdout)

@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def make(path: Path, kind: str = "ed25519", passphrase: str = "") -> str:
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "who", "-f", path], check=True, timeout=20)
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "who", "-f", path], check=True, timeout=120)
     return " ".join(path.with_name(path.name + ".pub").read_text().split()[:2])
 
 
@@ -68,15 +68,15 @@ def test_a_usual_key_that_cannot_be_used_is_left_to_the_laptop(home: Path) -> No
 
 def test_keys_of_the_agent(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = make(home / "elsewhere")
-    agent = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True, timeout=20).stdout
+    agent = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True, timeout=120).stdout
     words = dict(part.split("=", 1) for part in agent.replace("\n", ";").split(";") if "=" in part)
     try:
         monkeypatch.setenv("SSH_AUTH_SOCK", words["SSH_AUTH_SOCK"])
         assert sent() == ""
-        subprocess.run(["ssh-add", "-q", home / "elsewhere"], check=True, timeout=20)
+        subprocess.run(["ssh-add", "-q", home / "elsewhere"], check=True, timeout=120)
         assert sent() == key == keys.candidates()[0].text
     finally:
-        subprocess.run(["kill", words["SSH_AGENT_PID"]], check=True, timeout=20)
+        subprocess.run(["kill", words["SSH_AGENT_PID"]], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("form", ["path", "public path", "text", "text with comment", "two"])

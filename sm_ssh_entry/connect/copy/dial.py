@@ -73,15 +73,7 @@ class Child:
         with contextlib.suppress(OSError, RuntimeError):
             self.outgoing.close()
         try:
-            await asyncio.wait_for(self.process.wait(), _END_SECONDS)
-        except asyncio.TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-            await self.process.wait()
-        except asyncio.CancelledError:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.terminate()
-            raise
+            await command.see_out(self.process, _END_SECONDS)
         finally:
             shutil.rmtree(self.kept.folder, ignore_errors=True)
 
@@ -101,8 +93,10 @@ class Link:
 
     async def end(self) -> None:
         """End the session."""
-        await self.remote.end()
-        await self.child.end()
+        try:
+            await self.remote.end()
+        finally:
+            await self.child.end()
 
 
 @dataclass
@@ -127,20 +121,17 @@ class Route:
             SmSshError: why not.
         """
         child = await self._start("-s", "sftp")
-        remote = Remote(child.incoming, child.outgoing)
+        link = Link(child, Remote(child.incoming, child.outgoing))
         try:
-            await remote.begin()
-        except SessionLost:
-            reason = await child.failure()
-            await remote.end()
-            await child.end()
-            raise reason from None
+            try:
+                await link.remote.begin()
+            except SessionLost:
+                raise await child.failure() from None
         except BaseException:
-            await remote.end()
-            await child.end()
+            await link.end()
             raise
         self.asks = False
-        return Link(child, remote)
+        return link
 
     async def shell(self, line: str) -> Child:
         """Start a line of the remote shell, with pipes.

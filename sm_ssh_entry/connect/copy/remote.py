@@ -97,8 +97,7 @@ class Remote:
     async def end(self) -> None:
         """Stop reading; whoever waits for an answer is told that the session is lost."""
         self._reading.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._reading
+        await asyncio.wait({self._reading})
 
     def send(self, request: Packet) -> asyncio.Future[Packet]:
         """Send a request and return what its answer will be put into.

@@ -16,7 +16,7 @@ from sm_ssh_entry.connect.access import Reach
 from sm_ssh_entry.connect.copy import packets
 from sm_ssh_entry.connect.copy.dial import Child, Link, Route
 from sm_ssh_entry.connect.copy.packets import Packet
-from sm_ssh_entry.connect.copy.remote import Remote, SessionLost
+from sm_ssh_entry.connect.copy.remote import Remote
 from sm_ssh_entry.connect.names import Target
 from sm_ssh_entry.connect.ssh_client import Notes
 
@@ -43,21 +43,14 @@ class LocalRoute(Route):
     async def sftp(self) -> Link:
         if self.refusals:
             raise self.refusals.pop(0)
-        assert SFTP_SERVER
-        child = await self._run(SFTP_SERVER)
-        remote = Remote(child.incoming, child.outgoing)
-        try:
-            await remote.begin()
-        except SessionLost:
-            raise await child.failure() from None
+        link = await super().sftp()
         if self.opened:
-            await self.opened(child)
-        return Link(child, remote)
+            await self.opened(link.child)
+        return link
 
-    async def shell(self, line: str) -> Child:
-        return await self._run("sh", "-c", line)
-
-    async def _run(self, *argv: str) -> Child:
+    async def _start(self, option: str, what: str) -> Child:
+        assert SFTP_SERVER
+        argv = [SFTP_SERVER] if option == "-s" else ["sh", "-c", what]
         notes = Path(tempfile.mkdtemp())
         process = await asyncio.create_subprocess_exec(
             *argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=self.folder, limit=1 << 20
@@ -132,6 +125,6 @@ def run(work: Any) -> Any:
     """Run a coroutine to its end, or fail after a minute."""
 
     async def limited() -> Any:
-        return await asyncio.wait_for(work, 60)
+        return await asyncio.wait_for(work, 180)
 
     return asyncio.run(limited())

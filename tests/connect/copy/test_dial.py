@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -83,3 +86,47 @@ def test_our_sessions_share_nothing_with_the_users_own(laptop: Laptop, monkeypat
     before_ours = argv[: argv.index("--")]
     for setting in ("ControlMaster=no", "ControlPath=none", "ClearAllForwardings=yes", "ForwardAgent=no"):
         assert before_ours[before_ours.index(setting) - 1] == "-o"
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.005, 0.02])
+@pytest.mark.parametrize("times", [1, 2])
+def test_who_is_cancelled_leaves_no_child_behind(home: Path, moment: float, times: int) -> None:
+    """Whatever the child does with its end of input, and however full its pipe is."""
+    folder = home / "notes"
+    folder.mkdir()
+
+    async def work() -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            "sh", "-c", "yes & exec sleep 600", stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        try:
+            assert process.stdout is not None
+            assert await process.stdout.readline() == b"y\n"
+            ending = asyncio.create_task(Child(process, Notes(folder)).end())
+            for _ in range(times):
+                await asyncio.sleep(moment)
+                ending.cancel()
+            (found,) = await asyncio.gather(ending, return_exceptions=True)
+            assert isinstance(found, asyncio.CancelledError)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+        return process
+
+    assert run(work()).returncode in (-signal.SIGTERM, -signal.SIGKILL)
+    assert not folder.exists()
+    gc.collect()  # what is left open makes itself heard here
+
+
+def test_a_full_pipe_does_not_hold_up_the_end(home: Path) -> None:
+    folder = home / "notes"
+    folder.mkdir()
+
+    async def work() -> int | None:
+        process = await asyncio.create_subprocess_exec(
+            "sh", "-c", "head -c 4000000 /dev/zero; cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=1 << 16
+        )
+        await Child(process, Notes(folder)).end()
+        return process.returncode
+
+    assert run(work()) == 0
+    gc.collect()

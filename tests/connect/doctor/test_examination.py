@@ -65,7 +65,7 @@ def test_a_bug_is_not_hidden() -> None:
 
 def test_they_run_side_by_side() -> None:
     """Each waits for the other: one after the other they would never end."""
-    barrier = threading.Barrier(2, timeout=30)
+    barrier = threading.Barrier(2, timeout=120)
 
     def look(_: Case) -> Finding:
         barrier.wait()
@@ -79,7 +79,7 @@ def test_one_that_hangs_is_left_behind() -> None:
     release = threading.Event()
 
     def look(_: Case) -> Finding:
-        release.wait(60)
+        release.wait(180)
         return ok("too late")
 
     told: list[int] = []

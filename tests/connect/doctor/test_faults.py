@@ -121,11 +121,11 @@ def test_a_refused_trial_proves_nothing(clinic: Clinic, monkeypatch: Patch) -> N
 
 def test_the_command(clinic: Clinic, monkeypatch: Patch) -> None:
     laptop = Laptop(clinic.home)
-    done = laptop.run("doctor", HOST, timeout=60)
+    done = laptop.run("doctor", HOST, timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr
     assert any(line.startswith("OK\ta session to its sshd: ") for line in done.stdout.splitlines())
     with node(SSHOwner="AROAOTHER:jane")(clinic, monkeypatch):
-        done = laptop.run("doctor", HOST, "--output", "json", timeout=60)
+        done = laptop.run("doctor", HOST, "--output", "json", timeout=180)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     (told,) = [one for one in json.loads(done.stdout) if one["status"] == "not OK"]

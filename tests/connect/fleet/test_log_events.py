@@ -88,7 +88,7 @@ def test_following_tells_each_line_once_and_ends_after_the_job(streams: Streams)
     wait_until(lambda: len(came) >= 4)
     ended.set()
     streams.write("j/algo-1-1700000000", [(24, "after the end")])
-    thread.join(20)
+    thread.join(120)
     assert not thread.is_alive()
     assert sorted(line.text for line in came) == ["after the end", "late", "other node", "third", "third"]
 
@@ -99,7 +99,7 @@ def test_following_what_is_not_there_yet(streams: Streams) -> None:
     streams.write("j/algo-1-1700000000", [(0, "a"), (1, "b")])
     wait_until(lambda: len(came) == 2)
     ended.set()
-    thread.join(20)
+    thread.join(120)
     assert [line.text for line in came] == ["a", "b"]
 
 

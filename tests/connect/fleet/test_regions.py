@@ -46,7 +46,7 @@ def test_a_region_that_hangs_is_not_waited_for(fleet: Fleet, laptop: Laptop, mon
 
     def listing(access: Access, *rest: Any, **options: Any) -> Any:
         if access.region == "me-south-1":
-            release.wait(60)
+            release.wait(180)
         return real(access, *rest, **options)
 
     monkeypatch.setattr(regions, "Listing", listing)

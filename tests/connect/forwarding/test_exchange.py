@@ -61,7 +61,7 @@ async def carried(patience: float = 30.0) -> AsyncIterator[Carried]:
         one.task = asyncio.create_task(exchange.both_ways(near, node, lost, patience=patience))
         try:
             yield one
-            await asyncio.wait_for(one.task, 20)
+            await asyncio.wait_for(one.task, 120)
         finally:
             one.task.cancel()
             one.writer.close()
@@ -102,7 +102,7 @@ def test_the_programs_end_is_told_when_the_node_has_been_silent() -> None:
     async def scenario() -> None:
         async with carried(patience=0.05) as one:
             one.writer.write_eof()
-            await asyncio.wait_for(one.node.finished.wait(), 20)
+            await asyncio.wait_for(one.node.finished.wait(), 120)
             one.near.give(b"at last")
             one.near.finish()
             assert await one.reader.read(-1) == b"at last"

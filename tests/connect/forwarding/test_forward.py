@@ -106,7 +106,7 @@ def test_a_program_that_leaves_ends_its_session(old_agent: Agent, ssm: Any) -> N
                 await asyncio.to_thread(wait_until, lambda: ended["server"] == 1)
                 await asyncio.to_thread(wait_until, lambda: states(ssm, old_agent, "Active") == 0)
 
-            await asyncio.wait_for(forwarded(old_agent, server.sockets[0].getsockname()[1], leave), 30)
+            await asyncio.wait_for(forwarded(old_agent, server.sockets[0].getsockname()[1], leave), 120)
 
     asyncio.run(scenario())
 
@@ -129,13 +129,13 @@ def test_a_slow_reader_leaves_new_connections_usable(node: Agent) -> None:
                 for _ in range(8):
                     reader, writer = await asyncio.open_connection("127.0.0.1", port)
                     writer.write(b"q")
-                    assert await asyncio.wait_for(reader.read(-1), 30) == b"quick" * 10_000
+                    assert await asyncio.wait_for(reader.read(-1), 120) == b"quick" * 10_000
                     writer.close()
                 assert pool.stalled == 1
                 assert pool.sessions == 2
                 slow.setblocking(False)
                 reader, writer = await asyncio.open_connection(sock=slow)
-                found = await asyncio.wait_for(reader.read(-1), 60)
+                found = await asyncio.wait_for(reader.read(-1), 180)
                 assert hashlib.sha256(found).digest() == hashlib.sha256(data).digest()
                 writer.close()
 

@@ -26,7 +26,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def get(port: int, path: str) -> tuple[int, str | None]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request("GET", path)
     answer = connection.getresponse()
     connection.close()

@@ -76,7 +76,7 @@ class User:
     def close(self) -> None:
         self.type(b"\r")  # the shell's own reader waits for something still
         os.close(self.follower)
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=120)
         os.close(self.leader)
 
     def _look(self) -> None:

@@ -48,7 +48,7 @@ class Runs:
     def to_the_end(self, name: str, *command: str, **more: Any) -> tuple[int, str]:
         """Run a job to its end; return its status and all that it printed."""
         job = self.start(name, *command, **more)
-        return job.end(timeout=90), job.log
+        return job.end(timeout=270), job.log
 
     def ssh(self, host: str, *command: str, options: tuple[str, ...] = (), **more: Any) -> Any:
         """Run the system's ssh to a job with the README's configuration."""

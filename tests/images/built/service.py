@@ -117,7 +117,7 @@ def ask(port: int, path: str, body: Any = None, *, method: str = "", kind: str =
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=data, method=method or None)
     request.add_header("Content-Type", kind)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=180) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

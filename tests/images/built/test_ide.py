@@ -136,7 +136,7 @@ class Window:
 
     def execute(self, port: int, *words: str) -> tuple[int, str]:
         """Have the server run a program, through SOCKS 5 without a user (RFC 1928); return its status and output."""
-        with socket.create_connection(("127.0.0.1", self.proxy), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", self.proxy), timeout=120) as connection:
             stream = connection.makefile("rb")
             connection.sendall(b"\x05\x01\x00")
             assert stream.read(2) == b"\x05\x00"

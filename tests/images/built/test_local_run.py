@@ -120,7 +120,7 @@ def test_images_own_user_writes_its_model(runs: Runs, derive: Callable[[str, str
 def test_processing_command_replaces_the_entrypoint_behind_ours(runs: Runs, data: Path) -> None:
     script = "cat /opt/ml/processing/input/raw/part-0 >/opt/ml/processing/output/done; exec sleep 300"
     job = runs.start("process", "sh", "-c", script, kind="processing", options=("--channel", f"raw={data}"))
-    done = runs.machine.run("wait", job.host, "--timeout", "30")
+    done = runs.machine.run("wait", job.host, "--timeout", "120")
     assert done.returncode == 0, done.stderr + job.log
     done = runs.ssh(job.host, "tr '\\0' ' ' </proc/1/cmdline; hostname")
     assert done.stdout == "sleep 300 algo-1\n", done.stderr
@@ -153,7 +153,7 @@ def test_two_nodes_know_each_other_and_one_logs_in_to_the_other(runs: Runs, tmp_
     options = ("--nodes", "2", "--env", f"SSH_AUTHORIZED_KEYS={public}", "--wait", "300")
     job = runs.start("pair", "sleep", "300", options=options)
     for node in ("algo-1", "algo-2"):
-        done = machine.run("wait", f"{node}.{job.host}", "--timeout", "40")
+        done = machine.run("wait", f"{node}.{job.host}", "--timeout", "120")
         assert done.returncode == 0, done.stderr + job.log
     said = machine.call(["ssh-agent", "-s"]).stdout.replace(";", "\n")
     variables = dict(line.split("=", 1) for line in said.split() if "=" in line)
@@ -226,10 +226,10 @@ def test_endpoint_serves_is_logged_in_to_and_stops(
     url = job.saw(r"in service: GET (http://[0-9.:]+)/ping answers 200").group(1)
     assert url.startswith("http://127.0.0.1:") == (where != "no internet")
     assert url.endswith(f":{port}") == (where == "this port")
-    with urllib.request.urlopen(urllib.request.Request(f"{url}/invocations", data=b"{}"), timeout=20) as answer:
+    with urllib.request.urlopen(urllib.request.Request(f"{url}/invocations", data=b"{}"), timeout=120) as answer:
         assert answer.read() == b"iris"
     host = f"{name}.inference.sagemaker"
-    assert runs.machine.run("wait", host, "--timeout", "30").returncode == 0, job.log
+    assert runs.machine.run("wait", host, "--timeout", "120").returncode == 0, job.log
     done = runs.ssh(host, "cat /opt/ml/model/name; touch /opt/ml/model/new")
     assert done.stdout == "iris"
     assert "Read-only file system" in done.stderr

@@ -138,7 +138,7 @@ def transform_is_entered(service: Service, machine: Machine) -> None:
     online = wait_until(lambda: nodes() if len(nodes()) == 2 else None, 150, what="both instances are online")
     assert service.objects("batch") == {}
     for node in online:
-        assert machine.run("wait", node, "--timeout", "60", timeout=70).returncode == 0
+        assert machine.run("wait", node, "--timeout", "180", timeout=210).returncode == 0
         assert entered(machine, node, "sh", "-c", "cat /opt/ml/model/factor; sm-wait stop").startswith("3")
     found = service.ended("transform", "batch")
     assert (found["Status"], found.get("FailureReason", "")) == ("Completed", "")

@@ -174,7 +174,7 @@ def test_four_nodes_are_reached_one_by_one(submitter: Submitter, machine: Machin
 def test_a_spot_interruption_gives_it_a_new_container(submitter: Submitter, machine: Machine) -> None:
     submitter.ready("spot", "epoch 1")
     wait_until(lambda: submitter.keys("checkpoints/") == ["epoch"], 30, every=0.2, what="the checkpoint is in S3")
-    assert machine.run("wait", "spot.training.sagemaker", "--timeout", "60").returncode == 0
+    assert machine.run("wait", "spot.training.sagemaker", "--timeout", "180").returncode == 0
     done = machine.run("local", "interrupt", "spot")
     assert done.returncode == 0, done.stderr
     described = submitter.ended("spot")

@@ -126,12 +126,12 @@ def test_agent_forwarding(job: World, tmp_path: Path) -> None:
         assert done.returncode != 0
     finally:
         agent.terminate()
-        agent.wait(timeout=10)
+        agent.wait(timeout=120)
 
 
 def answered(port: int, line: bytes) -> bytes:
     """Return what comes back from a local port for one line."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         connection.sendall(line)
         return connection.makefile("rb").readline()
     return b""
@@ -150,7 +150,7 @@ def test_port_of_the_container_is_reached_through_a_forward(job: World) -> None:
         assert [answered(here, line) for line in lines] == [line.upper() for line in lines]
     finally:
         server.kill()
-        server.communicate(timeout=10)
+        server.communicate(timeout=120)
 
 
 def test_port_of_the_laptop_is_reached_from_the_container(job: World) -> None:
@@ -181,7 +181,7 @@ def test_socket_of_the_container_is_reached_through_a_forward(job: World, tmp_pa
 
     def ask() -> bytes:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
+            connection.settimeout(120)
             connection.connect(str(here))
             connection.sendall(b"hello\n")
             return connection.makefile("rb").readline()
@@ -191,4 +191,4 @@ def test_socket_of_the_container_is_reached_through_a_forward(job: World, tmp_pa
         wait_until(lambda: ask() == b"HELLO\n", 90, every=0.1, what="an answer")
     finally:
         server.kill()
-        server.communicate(timeout=10)
+        server.communicate(timeout=120)

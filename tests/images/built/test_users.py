@@ -89,7 +89,7 @@ def test_what_services_cannot_live_with_does_not_harm_the_job(
     world.allow(cause)
     command = "sleep 3; echo trained; exit 6" if wait == "0" else "echo trained; exit 6"
     container = world.start("sh", "-c", command, options=options, env={"SSH_WAIT_TIME_SECONDS": wait})
-    assert container.end(timeout=60) == 6
+    assert container.end(timeout=180) == 6
     errors = [line for line in container.log.splitlines() if "ERROR" in line]
     assert len(errors) == 1, container.log
     assert "hint:" in errors[0]

@@ -141,7 +141,7 @@ class World:
         path.write_text(f"Host {self.host}\n    BatchMode yes\n{own}\n{done.stdout}")
         return str(path)
 
-    def ssh(self, *words: str, stdin: str = "", timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def ssh(self, *words: str, stdin: str = "", timeout: float = 180.0) -> subprocess.CompletedProcess[str]:
         """Run the system's ssh with the README's configuration; ``words`` are its own options and a command."""
         return self.machine.call(["ssh", "-F", self.config(), *words], stdin=stdin, timeout=timeout)
 

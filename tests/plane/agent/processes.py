@@ -41,7 +41,7 @@ class Agent:
         return Paths(str(self.root))
 
     def cli(self, *flags: str, stdin: str | None = None) -> command.Result:
-        return command.run([*ARGV, *flags], env=self.environment, stdin=stdin, timeout=30)
+        return command.run([*ARGV, *flags], env=self.environment, stdin=stdin, timeout=120)
 
     def activate(self, **more: Any) -> list[str]:
         """Create an activation and return the flags that use it."""
@@ -70,7 +70,7 @@ class Agent:
         if self.process is None:
             return 0
         self.process.terminate()
-        status = self.process.wait(timeout=10)
+        status = self.process.wait(timeout=120)
         self.process = None
         return status
 
@@ -117,7 +117,7 @@ class Agent:
         found: dict[str, Any] = self.ssm.get_command_invocation(CommandId=command_id, InstanceId=self.node_id)
         return found
 
-    def result(self, command_id: str, timeout: float = 10.0) -> dict[str, Any]:
+    def result(self, command_id: str, timeout: float = 120.0) -> dict[str, Any]:
         def final() -> dict[str, Any] | None:
             found = self.invocation(command_id)
             return found if found["Status"] not in {"Pending", "InProgress", "Delayed", "Cancelling"} else None

@@ -15,7 +15,7 @@ from sm_ssh_entry.wire.channel import DataChannel, Role
 from sm_ssh_entry.wire.message import PayloadType
 from sm_ssh_entry.wire.openers import OpenClientChannel
 
-LIMIT = 10.0
+LIMIT = 120.0
 
 
 class Session:

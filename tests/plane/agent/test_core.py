@@ -51,7 +51,7 @@ def test_a_killed_core_takes_its_worker_along_and_the_next_one_is_online(new_nod
     wait_until(lambda: list(named(sleep)))
     assert agent.process is not None
     agent.process.kill()
-    agent.process.wait(timeout=5)
+    agent.process.wait(timeout=120)
     wait_until(lambda: not running(worker), what="the worker's end")
     wait_until(lambda: not list(named(sleep)), what="the end of the command")
     agent.start()

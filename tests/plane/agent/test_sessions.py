@@ -62,7 +62,7 @@ def test_fifty_at_once(node: Agent) -> None:
         async with session(node.ssm, node.node_id, SSH, portNumber=port) as client:
             text = b"%d" % number * 20_000
             await client.send(text)
-            await client.until(lambda: len(client.stdout) >= len(text), timeout=30)
+            await client.until(lambda: len(client.stdout) >= len(text), timeout=120)
             assert client.stdout == text
 
     async def scenario() -> None:
@@ -88,9 +88,9 @@ def test_cut_data_channels_lose_nothing(node: Agent) -> None:
         async with serving(echo) as port, session(node.ssm, node.node_id, SSH, portNumber=port) as one:
             sending = asyncio.create_task(one.send(sent))
             for share in (8, 4, 2):
-                await one.until(lambda share=share: len(one.stdout) > len(sent) // share, timeout=30)  # type: ignore[misc]
+                await one.until(lambda share=share: len(one.stdout) > len(sent) // share, timeout=120)  # type: ignore[misc]
                 assert await asyncio.to_thread(lambda: node.plane.call(cut_data_channels)) > 0
-            await one.until(lambda: len(one.stdout) >= len(sent), timeout=30)
+            await one.until(lambda: len(one.stdout) >= len(sent), timeout=120)
             await sending
             assert hashlib.sha256(one.stdout).digest() == hashlib.sha256(sent).digest()
 

@@ -85,7 +85,7 @@ def client(model: Model, **more: object) -> Client:
 
 def test_a_container_is_ready_when_ping_answers_200(model: Callable[..., Model]) -> None:
     one = model((503, b""), (404, b""), (200, b""))
-    client(one).wait(30)
+    client(one).wait(120)
     assert [asked for asked, _, _ in one.asked] == ["GET /ping"] * 3
 
 
@@ -151,4 +151,4 @@ def test_the_job_s_end_ends_the_tries(model: Callable[..., Model]) -> None:
     with pytest.raises(Interrupted):
         one.invoke(b"1")
     with pytest.raises(Interrupted):
-        one.wait(30)
+        one.wait(120)

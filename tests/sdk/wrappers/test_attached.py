@@ -57,7 +57,7 @@ def test_the_waiting_ends_when_the_node_comes(
     come = threading.Event()
 
     def register() -> None:
-        come.wait(10)
+        come.wait(120)
         fleet.add("later")
 
     def call(account: Account, *words: str) -> str:

@@ -81,5 +81,5 @@ def test_a_port_leads_to_sshd_and_the_job_is_released(machine: Machine, tmp_path
     assert found["closed"] is True
     assert found["status_of_job"] == "Completed"
     assert "it began" in done.stdout
-    assert job.end(timeout=60) == 0
+    assert job.end(timeout=180) == 0
     assert not tunnels(machine, port)
