@@ -4,6 +4,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# uv does in seconds what takes pip a minute. It knows nothing of pip's own settings: where it fails, pip is there.
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest -n 4 --dist loadfile
 
 setup: .venv/.installed
@@ -12,7 +14,8 @@ setup: .venv/.installed
 	@.ci/packages demo
 	@echo "sm-ssh: making .venv" >&2
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]' 2>/dev/null || \
+	$(PIP) --editable '.[dev]'
 	@touch $@
 
 demo: setup
