@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
+import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +27,9 @@ Expired = subprocess.TimeoutExpired
 # A child that is told to end, and one that is made to, seconds.
 _TERM_SECONDS = 2.0
 _KILL_SECONDS = 5.0
+_LOOK_SECONDS = 0.05
+# Windows knows no signals: a process is ended there.
+_SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -167,22 +173,34 @@ async def see_out(process: asyncio.subprocess.Process, patience: float) -> None:
     import asyncio
 
     cancelled: asyncio.CancelledError | None = None
-    ending = asyncio.ensure_future(_over(process))
-    for push, seconds in ((None, patience), (process.terminate, _TERM_SECONDS), (process.kill, _KILL_SECONDS)):
-        if push is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                push()
-        try:
-            await asyncio.wait({ending}, timeout=seconds)
-        except asyncio.CancelledError as error:
-            cancelled = error
-        if process.returncode is not None:
-            break
+    loop = asyncio.get_running_loop()
+    ending = loop.create_task(_over(process))
+    for number, seconds in ((0, patience), (signal.SIGTERM, _TERM_SECONDS), (_SIGKILL, _KILL_SECONDS)):
+        if number:
+            _send(process, number)
+        until = loop.time() + seconds
+        while process.returncode is None and loop.time() < until and not (cancelled and not number):
+            try:
+                # Its end may be known before that of a pipe that a grandchild keeps open.
+                await asyncio.wait({ending}, timeout=min(_LOOK_SECONDS, seconds))
+            except asyncio.CancelledError as error:
+                cancelled = error
     ending.cancel()
-    # asyncio has no public way to close a pipe that a grandchild keeps open.
+    # asyncio has no public way to close such a pipe.
     process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
     if cancelled is not None:
         raise cancelled
+
+
+def _send(process: asyncio.subprocess.Process, number: int) -> None:
+    if process.returncode is not None:
+        return
+    if sys.platform == "win32":
+        process.kill()
+        return
+    # By ourselves: Popen first looks whether the child has ended, and takes its status away from asyncio's watcher.
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
 
 
 async def _over(process: asyncio.subprocess.Process) -> None:

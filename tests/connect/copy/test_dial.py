@@ -89,7 +89,7 @@ def test_our_sessions_share_nothing_with_the_users_own(laptop: Laptop, monkeypat
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.005, 0.02])
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, 2, 5])
 def test_who_is_cancelled_leaves_no_child_behind(home: Path, moment: float, times: int) -> None:
     """Whatever the child does with its end of input, and however full its pipe is."""
     folder = home / "notes"

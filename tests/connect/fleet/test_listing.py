@@ -150,7 +150,7 @@ def test_nodes_of_endpoints_get_their_endpoints_name(fleet: Fleet, laptop: Lapto
 def test_endpoints_are_not_looked_into_where_no_node_is_one_of_theirs(laptop: Laptop) -> None:
     endpoint("e", "id")
     access = Access()
-    calls = counted(access.client("sagemaker", timeout=120.0))
+    calls = counted(access.client("sagemaker", timeout=10.0))
     assert [entry.name for entry in Listing(access, Question())] == ["e.inference.sagemaker"]
     assert calls["DescribeEndpoint"] == 0
     assert set(calls.values()) == {1}
