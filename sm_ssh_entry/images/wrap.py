@@ -84,6 +84,8 @@ def plan(request: Request, tell: Callable[[str], None]) -> Plan:
         "VERSION": __version__,
         "AGENT_SOURCE": source,
         "AGENT_VERSION": version,
+        # Not by its name, which may be another one with each build: each would leave a cache of packages behind.
+        "SM_SSH_CACHE": known.release or request.image,
     }
     labels = {
         "sm-ssh.version": __version__,

@@ -100,7 +100,7 @@ def test_a_layer_of_another_shape_is_our_fault_and_loud(lost: str) -> None:
 
 def test_our_own_dockerfile_has_that_shape() -> None:
     layer = (files.source() / files.DOCKERFILE).read_text()
-    arguments = dict.fromkeys(("VARIANT", "VERSION", "AGENT_SOURCE", "AGENT_VERSION"), "given")
+    arguments = dict.fromkeys(("VARIANT", "VERSION", "AGENT_SOURCE", "AGENT_VERSION", "SM_SSH_CACHE"), "given")
     made = dockerfile.wrapped(layer, "mine:1", Config(entrypoint=(STUB,)), arguments, {})
     assert made.count("FROM mine:1 AS ") == 1
     assert " AS base\n" not in made

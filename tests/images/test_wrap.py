@@ -131,6 +131,14 @@ def test_printed_is_a_dockerfile_and_how_to_build_it(user: User) -> None:
     assert (user.answers / "removed").read_text() == "c0ffee\n"
 
 
+def test_names_that_change_with_each_build_leave_no_cache_each(user: User) -> None:
+    user.fetch()
+    done = user.wrap("mine:1", "--print", "--variant", "thin")
+    (cache,) = (line for line in done.stdout.splitlines() if "type=cache" in line)
+    assert "id=sm-ssh-${SM_SSH_CACHE}-${SM_SSH_TARGETARCH}," in cache
+    assert {word for word in done.stdout.split() if word.startswith("SM_SSH_CACHE=")} == {"SM_SSH_CACHE=debian-12"}
+
+
 def test_an_id_is_replaced_by_a_name(user: User) -> None:
     user.fetch()
     done = user.wrap("ab12ab12", "--print", "--variant", "thin")
