@@ -46,6 +46,12 @@ def image() -> str:
     return name if there.returncode == 0 else ""
 
 
+def is_official(name: str) -> bool:
+    """Say whether an image has the official agent, which gives commands on its node the node's own credentials."""
+    words = ["docker", "image", "inspect", "--format", '{{index .Config.Labels "sm-ssh.agent"}}', name]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=30).stdout.startswith("official")
+
+
 def predecessor(folder: Path) -> Path | None:
     """Install the predecessor's client; return its folder of programs, None where nobody asked for it.
 

@@ -23,6 +23,9 @@ def logins(machine: Machine) -> list[Row]:
     image = beside.image()
     if beside.no_cli() or not image:
         return [Row(what, beside.no_cli() or "no image for a node in a container", "", budget, None)]
+    if not beside.is_official(image):
+        # On the node it fetches keys from S3 with the credentials that the official agent leaves there.
+        return [Row(what, "needs an image with the official agent: SM_SSH_BENCH_IMAGE", "", budget, None)]
     programs = beside.predecessor(machine.folder)
     if programs is None:
         return [Row(what, "the predecessor is measured with SM_SSH_BENCH_PREDECESSOR=1", "", budget, None)]
