@@ -21,8 +21,9 @@ from sm_ssh_entry.connect.opening import Ticket
 from sm_ssh_entry.errors import SessionFailed
 from sm_ssh_entry.wire import events as ev
 
-# An sshd greets at once. A port where nothing listens is silent for a minute. Protocol page, section 10.3.
-FIRST_OUTPUT_SECONDS = 10.0
+# An sshd greets at once, if its machine is not busy with something else. A port where nothing listens is silent for a
+# minute. Protocol page, section 10.3.
+FIRST_OUTPUT_SECONDS = 20.0
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
