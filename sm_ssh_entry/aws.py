@@ -68,9 +68,11 @@ def _loader(data_path: str | None) -> Any:
 
 
 def region_of(profile: str | None = None) -> str | None:
-    """Return the region that the environment or the profile names, None where neither does."""
+    """Return the region that the environment or the profile names, None where neither does. An empty name is none."""
     with errors_of():
-        return os.environ.get("AWS_REGION") or _session(profile).get_config_variable("region")
+        session = _session(profile)
+        named = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+        return named or session.get_scoped_config().get("region") or None
 
 
 def client(
@@ -98,14 +100,19 @@ def client(
     """
     with errors_of(region=region):
         from botocore.config import Config
+        from botocore.exceptions import NoRegionError
 
+        region = region or region_of(profile)
+        if not region:
+            # With an address of its own for the service, botocore would go there without one.
+            raise NoRegionError
         config = Config(
             connect_timeout=min(timeout, 5.0),
             read_timeout=timeout,
             retries={"mode": "standard", "total_max_attempts": attempts},
             **options,
         )
-        return _session(profile).create_client(service, region_name=region or region_of(profile), config=config)
+        return _session(profile).create_client(service, region_name=region, config=config)
 
 
 def regions(service: str, *, profile: str | None = None, like: str = "us-east-1") -> list[str]:

@@ -89,6 +89,24 @@ def test_no_region_is_said_with_a_hint(keys: None) -> None:
     assert "--region" in caught.value.hint
 
 
+@pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:9"])
+@pytest.mark.parametrize("names", [("AWS_REGION",), ("AWS_DEFAULT_REGION",), ("AWS_REGION", "AWS_DEFAULT_REGION")])
+def test_an_empty_region_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keys: None, names: tuple[str, ...], endpoint: str
+) -> None:
+    for name in names:
+        monkeypatch.setenv(name, "")
+    if endpoint:  # with an address of its own, botocore asks for no region
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    assert aws.region_of() is None
+    with pytest.raises(errors.WrongRegion, match="no AWS region is set"):
+        aws.client("ssm")
+    (tmp_path / "config").write_text("[default]\nregion = eu-north-1\n")
+    aws.forget()
+    assert aws.region_of() == "eu-north-1"
+    assert aws.client("ssm").meta.region_name == "eu-north-1"
+
+
 def test_a_region_that_cannot_be_one_is_said(keys: None) -> None:
     with pytest.raises(errors.WrongRegion, match="'not a region' is not a region"):
         aws.client("ssm", region="not a region")
