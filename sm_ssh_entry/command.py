@@ -163,8 +163,8 @@ async def spawn_async(argv: Sequence[str | Path], **options: Any) -> asyncio.sub
 async def see_out(process: asyncio.subprocess.Process, patience: float) -> None:
     """Wait for the end of a child whose standard input is closed; nothing of it is left behind, whatever happens.
 
-    What it still prints is read and dropped: asyncio tells of an end only once the pipes are empty. Nobody else may be
-    reading. A cancelled caller makes the child hurry and hears of the cancellation once it is gone.
+    What it still prints is read and dropped, if nobody else is reading: asyncio tells of an end only once the pipes are
+    empty. A cancelled caller makes the child hurry and hears of the cancellation once it is gone.
 
     Args:
         process: the child.
@@ -205,7 +205,7 @@ def _send(process: asyncio.subprocess.Process, number: int) -> None:
 
 async def _over(process: asyncio.subprocess.Process) -> None:
     if process.stdout is not None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: somebody else is reading
             while await process.stdout.read(1 << 16):
                 pass
     await process.wait()
