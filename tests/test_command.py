@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -73,21 +71,3 @@ def test_shell_status_of_a_signal() -> None:
 
 def test_join_can_be_split_again() -> None:
     assert command.join(["a b", Path("/x y"), "it's"]) == "'a b' '/x y' 'it'\"'\"'s'"
-
-
-def test_a_child_is_seen_out_while_somebody_else_reads() -> None:
-    complaints: list[object] = []
-
-    async def work() -> tuple[int | None, bytes]:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-        child = await command.spawn_async(["sh", "-c", "echo out; exec sleep 600"], stdout=command.PIPE)
-        assert child.stdout is not None
-        assert await child.stdout.readline() == b"out\n"
-        reading = asyncio.create_task(child.stdout.read())
-        await asyncio.sleep(0)
-        await command.see_out(child, patience=0.1)
-        gc.collect()
-        return child.returncode, await reading
-
-    assert asyncio.run(work()) == (-signal.SIGTERM, b"")
-    assert complaints == []
