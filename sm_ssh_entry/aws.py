@@ -69,10 +69,11 @@ def _loader(data_path: str | None) -> Any:
 
 def region_of(profile: str | None = None) -> str | None:
     """Return the region that the environment or the profile names, None where neither does. An empty name is none."""
+    if named := os.environ.get("AWS_REGION"):
+        return named
     with errors_of():
         session = _session(profile)
-        named = os.environ.get("AWS_REGION") or session.get_config_variable("region")
-        return named or session.get_scoped_config().get("region") or None
+        return session.get_config_variable("region") or session.get_scoped_config().get("region") or None
 
 
 def client(
