@@ -83,7 +83,7 @@ class Container:
             return {}
         return found
 
-    def wait_phase(self, *phases: str, timeout: float = 120.0) -> dict[str, Any]:
+    def wait_phase(self, *phases: str, timeout: float = 15.0) -> dict[str, Any]:
         return wait_until(
             lambda: self.status if self.status.get("phase") in phases else {}, timeout, what=f"phase {phases}"
         )

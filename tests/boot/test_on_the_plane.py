@@ -55,7 +55,7 @@ def listed(ssm: Any, name: str) -> list[dict[str, Any]]:
 def test_node_is_online_found_by_its_tag_and_taken_out(node: Container, ssm: Any) -> None:
     node.env.update(TRAINING_JOB_NAME="on-the-plane", SSH_DEREGISTER_ON_EXIT="true")
     job = node.spawn("sh", "-c", "read _; exit 4", stdin=subprocess.PIPE)
-    found = node.wait_phase("online", timeout=120)
+    found = node.wait_phase("online", timeout=40)
     wait_until(lambda: [one["PingStatus"] for one in listed(ssm, "on-the-plane")] == ["Online"], 20)
     assert listed(ssm, "on-the-plane")[0]["InstanceId"] == found["node_id"]
     tags = ssm.list_tags_for_resource(ResourceType="ManagedInstance", ResourceId=found["node_id"])["TagList"]
@@ -70,7 +70,7 @@ def test_node_is_online_found_by_its_tag_and_taken_out(node: Container, ssm: Any
 
 def test_key_push_by_run_command(node: Container, ssm: Any) -> None:
     node.spawn("sh", "-c", "read _", stdin=subprocess.PIPE)
-    found = node.wait_phase("online", timeout=120)
+    found = node.wait_phase("online", timeout=40)
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICQBkQllwvmwUZp639Fhlc9B/rSNw8heynR5TfdWahf/"
     entry = '"${SM_SSH_ROOT:-}/opt/sm-ssh/bin/sm-ssh-entry"'
     sent = ssm.send_command(

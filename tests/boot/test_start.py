@@ -43,7 +43,7 @@ def errors_of(container: Container, process: subprocess.Popen[bytes]) -> list[st
 def failed(container: Container) -> str:
     """Start a job whose SSH fails; return the one line that says so."""
     process = job(container)
-    container.wait_phase("failed", timeout=120)
+    container.wait_phase("failed", timeout=30)
     assert container.entry("health").returncode == 1
     lines = errors_of(container, process)
     assert len(lines) == 1
@@ -143,7 +143,7 @@ def test_refused_activation_is_one_line(
 def test_throttling_is_told_once_and_overcome(container: Container, ssm: FakeSsm) -> None:
     ssm.failures["CreateActivation"] = [(400, "ThrottlingException", "Rate exceeded")] * 3
     process = job(container)
-    container.wait_phase("online", timeout=120)
+    container.wait_phase("online", timeout=30)
     lines = errors_of(container, process)
     assert len(lines) == 1
     assert "AWS is throttling these calls; trying again for up to 300 s (hint: " in lines[0]
@@ -283,7 +283,7 @@ def test_killed_services_come_back_without_the_job_noticing(container: Container
 def test_hibernating_agent_is_started_again(container: Container) -> None:
     container.env["SM_SSH_FAKE_AGENT"] = "hibernates"
     process = job(container)
-    container.wait_phase("online", timeout=120)
+    container.wait_phase("online", timeout=20)
     starts = [begun for begun in container.agent_starts() if "-register" not in begun["words"]]
     assert len(starts) == 2
     _, err = process.communicate(b"\n", timeout=120)
@@ -294,7 +294,7 @@ def test_agent_that_says_in_its_log_file_alone_that_it_is_online(container: Cont
     container.env["SM_SSH_AGENT"] = f"env SM_SSH_FAKE_AGENT='writes a file' {container.env['SM_SSH_AGENT']}"
     process = job(container)
     # Well before the half minute after which silence counts as success.
-    container.wait_phase("online", timeout=120)
+    container.wait_phase("online", timeout=15)
     process.communicate(b"\n", timeout=120)
 
 

@@ -56,7 +56,7 @@ def test_twenty_thousand_interrupted_and_run_again(crowd: Crowd, laptop: Laptop)
 
     def stopped_at(removed: int, number: signal.Signals) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ)
-        wait_until(lambda: crowd.remaining() <= 20_000 - removed, timeout=180, what="some to be removed")
+        wait_until(lambda: crowd.remaining() <= 20_000 - removed, timeout=60, what="some to be removed")
         process.send_signal(number)
         return process
 

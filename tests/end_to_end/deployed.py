@@ -101,7 +101,7 @@ class Deployer:
         found: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
         return found
 
-    def reached(self, name: str, *statuses: str, timeout: float = 270.0) -> dict[str, Any]:
+    def reached(self, name: str, *statuses: str, timeout: float = 90.0) -> dict[str, Any]:
         """Wait for one of some statuses; return what SageMaker says of the endpoint then."""
 
         def there() -> dict[str, Any]:
@@ -137,7 +137,7 @@ class Deployer:
             return dict(error.response)
         raise AssertionError(f"{name} answered {body!r}")
 
-    def delete(self, *names: str, timeout: float = 180.0) -> None:
+    def delete(self, *names: str, timeout: float = 60.0) -> None:
         """Delete endpoints and wait until they are gone."""
         for name in names:
             self.sagemaker.delete_endpoint(EndpointName=name)

@@ -108,7 +108,7 @@ class Job:
         """Everything printed so far."""
         return "".join(self._text)
 
-    def saw(self, pattern: str, timeout: float = 120.0) -> re.Match[str]:
+    def saw(self, pattern: str, timeout: float = 30.0) -> re.Match[str]:
         """Wait until the log matches, and return the match."""
 
         def match() -> re.Match[str] | None:

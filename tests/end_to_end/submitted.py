@@ -83,7 +83,7 @@ class Submitter:
         found: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
         return found
 
-    def reached(self, name: str, secondary: str, timeout: float = 180.0) -> dict[str, Any]:
+    def reached(self, name: str, secondary: str, timeout: float = 60.0) -> dict[str, Any]:
         """Wait for a secondary status; return what SageMaker says of the job then."""
 
         def there() -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Submitter:
         except AssertionError:
             raise AssertionError(f"{name} never was {secondary}: {self.described(name)}") from None
 
-    def ended(self, name: str, timeout: float = 270.0) -> dict[str, Any]:
+    def ended(self, name: str, timeout: float = 90.0) -> dict[str, Any]:
         """Wait for a job's end; return what SageMaker says of it then."""
 
         def over() -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Submitter:
 
         return wait_until(over, timeout, every=0.1, what=f"{name} has ended")
 
-    def ready(self, name: str, word: str, timeout: float = 180.0) -> None:
+    def ready(self, name: str, word: str, timeout: float = 60.0) -> None:
         """Wait until a node of a job has logged a word."""
         wait_until(lambda: word in "\n".join(self.log(name).values()), timeout, every=0.2, what=f"{word} of {name}")
 

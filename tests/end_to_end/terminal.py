@@ -76,7 +76,7 @@ class UserTerminal:
         while data:
             data = data[os.write(self.leader, data[:1024]) :]
 
-    def saw(self, pattern: str, timeout: float = 120.0, *, after: int = 0) -> int:
+    def saw(self, pattern: str, timeout: float = 20.0, *, after: int = 0) -> int:
         """Wait until what is shown matches; return where the match ends.
 
         Args:
@@ -110,7 +110,7 @@ class UserTerminal:
         """Whether the program has."""
         return self._status.exists()
 
-    def end(self, timeout: float = 120.0) -> int:
+    def end(self, timeout: float = 20.0) -> int:
         """Wait for the program's end and return its status as a shell sees it."""
         try:
             wait_until(self._status.exists, timeout)

@@ -74,7 +74,7 @@ def test_an_interrupt_does_not_wait_for_a_silent_server(site: Publisher, tmp_pat
     argv = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
     with subprocess.Popen(argv, cwd=Path(__file__).parents[2]) as child:
         parts = [tmp_path / "x" / f"{number}.bin.part" for number in range(2)]
-        wait_until(lambda: all(part.is_file() and part.stat().st_size == 5_000 for part in parts), timeout=120)
+        wait_until(lambda: all(part.is_file() and part.stat().st_size == 5_000 for part in parts), timeout=30)
         child.send_signal(signal.SIGINT)
         # The server keeps both connections open, and says nothing, until the test is over.
         assert child.wait(20) == 130

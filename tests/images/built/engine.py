@@ -88,7 +88,7 @@ class Container:
         done = docker("logs", self.name)
         return done.stdout + done.stderr
 
-    def saw(self, text: str, timeout: float = 270.0) -> None:
+    def saw(self, text: str, timeout: float = 90.0) -> None:
         """Wait until the log has a text."""
         try:
             wait_until(lambda: text in self.log, timeout, every=0.1)
@@ -113,7 +113,7 @@ class Container:
         found: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
         return found
 
-    def phase(self, *phases: str, timeout: float = 270.0) -> dict[str, Any]:
+    def phase(self, *phases: str, timeout: float = 90.0) -> dict[str, Any]:
         """Wait for a phase; return the status file."""
 
         def reached() -> dict[str, Any]:

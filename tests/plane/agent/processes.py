@@ -117,7 +117,7 @@ class Agent:
         found: dict[str, Any] = self.ssm.get_command_invocation(CommandId=command_id, InstanceId=self.node_id)
         return found
 
-    def result(self, command_id: str, timeout: float = 120.0) -> dict[str, Any]:
+    def result(self, command_id: str, timeout: float = 10.0) -> dict[str, Any]:
         def final() -> dict[str, Any] | None:
             found = self.invocation(command_id)
             return found if found["Status"] not in {"Pending", "InProgress", "Delayed", "Cancelling"} else None
